@@ -1,0 +1,96 @@
+"""Reading custom resources from YAML that a person wrote: strictly, with errors that say where and what instead."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+import yaml
+from pydantic import ValidationError
+
+from slipway_crds.api_key import APIKey
+from slipway_crds.model_deployment import ModelDeployment
+from slipway_crds.model_route import ModelRoute
+from slipway_crds.names import API_VERSION
+
+Resource: TypeAlias = ModelDeployment | APIKey | ModelRoute
+KINDS: Final[Mapping[str, type[Resource]]] = {kind.kind_name: kind for kind in (ModelDeployment, APIKey, ModelRoute)}
+_MAX_BYTES: Final = 4 * 1024 * 1024
+_MAX_DOCUMENTS: Final = 1000
+
+
+class DocumentError(ValueError):
+    """A document cannot be used; the message says which, where in it, and what to write instead."""
+
+
+def load_documents(text: str, origin: str) -> list[Resource]:
+    """Every custom resource in a YAML stream. ``origin`` names the stream in errors, for example a file name.
+
+    Raises:
+        DocumentError: the YAML is broken, a kind is unknown, a field is unknown or wrong, or a name comes twice.
+    """
+    if len(text.encode()) > _MAX_BYTES:
+        raise DocumentError(f"{origin}: larger than {_MAX_BYTES // 1024 // 1024} MiB; split it into several files")
+    resources: list[Resource] = []
+    seen: set[tuple[str, str, str]] = set()
+    for number, document in enumerate(_parse(text, origin), start=1):
+        if document is None:
+            continue
+        if number > _MAX_DOCUMENTS:
+            raise DocumentError(f"{origin}: more than {_MAX_DOCUMENTS} documents; split it into several files")
+        resource = _to_resource(document, f"{origin}, document {number}")
+        identity = (resource.kind, resource.metadata.namespace, resource.metadata.name)
+        if identity in seen:
+            raise DocumentError(f"{origin}, document {number}: {resource.kind} {resource.metadata.name} comes twice")
+        seen.add(identity)
+        resources.append(resource)
+    return resources
+
+
+def _parse(text: str, origin: str) -> Iterator[object]:
+    try:
+        yield from yaml.safe_load_all(text)
+    except yaml.YAMLError as error:
+        raise DocumentError(f"{origin}: not YAML: {error}") from None
+
+
+def _to_resource(document: object, where: str) -> Resource:
+    if not isinstance(document, dict):
+        raise DocumentError(f"{where}: expected an object with apiVersion and kind, found {type(document).__name__}")
+    kind, version = document.get("kind"), document.get("apiVersion")
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None or version != API_VERSION:
+        known = ", ".join(KINDS)
+        raise DocumentError(
+            f"{where}: {version}/{kind} is not known here; write apiVersion: {API_VERSION} and kind: one of {known}"
+        )
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    try:
+        return model.model_validate(_without_managed_metadata(document), extra="forbid")
+    except ValidationError as error:
+        problems = "; ".join(f"{_path(item['loc'])}: {_message(item)}" for item in error.errors())
+        raise DocumentError(f"{where}, {kind} {name}: {problems}") from None
+
+
+_METADATA_FIELDS: Final = frozenset({"name", "namespace", "labels", "annotations"})
+
+
+def _without_managed_metadata(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what the API server added, so that ``kubectl get -o yaml`` can be read back."""
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        return document
+    kept = {key: value for key, value in metadata.items() if key in _METADATA_FIELDS}
+    return {**{key: value for key, value in document.items() if key != "status"}, "metadata": kept}
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "the document"
+
+
+def _message(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field; see `kubectl explain` or docs/reference for the fields there are"
+    return str(item["msg"]).removeprefix("Value error, ")

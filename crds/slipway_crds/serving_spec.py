@@ -1,0 +1,173 @@
+"""The parts of a ModelDeployment's spec that say how it serves: scale, routing, request limits, lifecycle."""
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from slipway_crds.base import ApiModel, OpaqueObject, Rule
+from slipway_crds.duration import Duration, parse_duration
+from slipway_crds.workload_spec import ObjectName, PodTemplate, Resources
+
+MAX_DRAIN_SECONDS: Final = 3600
+
+Count = Annotated[int, Field(ge=0, le=1000, json_schema_extra={"format": "int32"})]
+PositiveCount = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"format": "int32"})]
+_Tokens = Annotated[int, Field(ge=1, le=10_000_000, json_schema_extra={"format": "int32"})]
+
+MetricType = Literal["cpu", "memory", "gpuUtilization", "gpuMemory", "inFlight", "queueLength"]
+
+
+class AutoscalingMetric(ApiModel):
+    """One signal that the autoscaler follows, and its target."""
+
+    type: MetricType
+    """`cpu`, `memory`, `gpuUtilization`, `gpuMemory`: average per replica in percent.
+    `inFlight`, `queueLength`: average requests per replica."""
+    target: Annotated[int, Field(ge=1, le=100_000, json_schema_extra={"format": "int32"})]
+    """Average per replica to aim at: percent or requests, by `type`."""
+
+
+class ScaleToZero(ApiModel):
+    """Sleep when nobody asks."""
+
+    idle_after: Duration = "15m"
+    """How long without a request before the last replica goes. Default: 15m."""
+
+
+class Autoscaling(ApiModel):
+    """Replicas by load."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.minReplicas) || self.minReplicas <= self.maxReplicas",
+            message="minReplicas must not exceed maxReplicas",
+            holds=lambda scaling: scaling.min_replicas <= scaling.max_replicas,
+        ),
+        Rule(
+            cel="!has(self.minReplicas) || self.minReplicas > 0 || has(self.scaleToZero)",
+            message="minReplicas 0 needs scaleToZero, for example scaleToZero: {idleAfter: 15m}",
+            holds=lambda scaling: scaling.min_replicas > 0 or scaling.scale_to_zero is not None,
+        ),
+        Rule(
+            cel="!has(self.minReplicas) || self.minReplicas <= 1 || !has(self.scaleToZero)",
+            message="a model that scales to zero has minReplicas 0 or 1; leave out scaleToZero to keep more running",
+            holds=lambda scaling: scaling.min_replicas <= 1 or scaling.scale_to_zero is None,
+        ),
+    )
+
+    min_replicas: Count = 1
+    """Fewest replicas while awake. Default: 1."""
+    max_replicas: PositiveCount
+    """Most replicas."""
+    metrics: (
+        Annotated[
+            tuple[AutoscalingMetric, ...],
+            Field(
+                min_length=1,
+                max_length=6,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+            ),
+        ]
+        | None
+    ) = None
+    """Signals to follow; the one that asks for most replicas wins. Default: cpu at 80."""
+    scale_to_zero: ScaleToZero | None = None
+    """Sleep when idle. Left out: never."""
+    behavior: OpaqueObject | None = None
+    """`behavior` of a HorizontalPodAutoscaler (autoscaling/v2), passed on as it is."""
+
+
+class Queue(ApiModel):
+    """Requests that wait in the router for a free replica."""
+
+    max_length: Annotated[int, Field(ge=0, le=100_000, json_schema_extra={"format": "int32"})] | None = None
+    """Most requests that wait. Default: 1000."""
+    timeout: Duration | None = None
+    """Longest wait. Default: 5m."""
+
+
+class Timeouts(ApiModel):
+    """How long the router waits for a replica."""
+
+    connect: Duration | None = None
+    """For a connection. Default: 5s."""
+    first_byte: Duration | None = None
+    """For the first byte of the answer. Default: 10m."""
+    idle: Duration | None = None
+    """Between two bytes of the answer. Default: 2m."""
+
+
+class Routing(ApiModel):
+    """How the router spreads requests over replicas."""
+
+    strategy: Literal["LeastInFlight", "PrefixHash", "SessionAffinity"] | None = None
+    """`LeastInFlight`: the replica with fewest running requests. `PrefixHash`: the same prompt beginnings to the same
+    replica. `SessionAffinity`: the same session to the same replica. Default: LeastInFlight."""
+    max_concurrency: Annotated[int, Field(ge=1, le=100_000, json_schema_extra={"format": "int32"})] | None = None
+    """Most requests that one replica works on at once. Default: the engine's."""
+    queue: Queue | None = None
+    """Requests over that wait here."""
+    timeouts: Timeouts | None = None
+    """How long the router waits for a replica."""
+    retries: Annotated[int, Field(ge=0, le=5, json_schema_extra={"format": "int32"})] | None = None
+    """Tries on another replica while nothing was answered yet. Default: 2."""
+
+
+class RequestDefaults(ApiModel):
+    """Parameters of requests that leave them out."""
+
+    max_tokens: _Tokens | None = None
+    """Most tokens to generate."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Sampling temperature."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Nucleus sampling."""
+    top_k: Annotated[int, Field(ge=-1, le=100_000, json_schema_extra={"format": "int32"})] | None = None
+    """Sample from the k likeliest tokens."""
+    system_prompt: Annotated[str, Field(max_length=8192)] | None = None
+    """System message of chats that have none."""
+
+
+class RequestLimits(ApiModel):
+    """Bounds of what a request may ask for."""
+
+    max_tokens: _Tokens | None = None
+    """Most tokens to generate. Default: 2048."""
+    max_prompt_tokens: _Tokens | None = None
+    """Longest prompt. Default: 8192."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824, json_schema_extra={"format": "int64"})] | None = (
+        None
+    )
+    """Largest request body, in bytes. Default: the router's."""
+
+
+class Lifecycle(ApiModel):
+    """How replicas start and stop."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=f"!has(self.drainTimeout) || duration(self.drainTimeout) <= duration('{MAX_DRAIN_SECONDS}s')",
+            message="drainTimeout must be at most 1h",
+            holds=lambda cycle: parse_duration(cycle.drain_timeout) <= MAX_DRAIN_SECONDS,
+        ),
+    )
+
+    startup_timeout: Duration = "30m"
+    """From the start of the container to ready; longer is a failure. Default: 30m."""
+    drain_timeout: Duration = "5m"
+    """How long running requests may go on when a replica stops. Default: 5m."""
+    suspend: bool = False
+    """No replicas, whatever else the spec says; requests are refused. Default: false."""
+
+
+class Placement(ApiModel):
+    """One way to place replicas, tried in order: this GPU, else that one."""
+
+    name: ObjectName
+    """Name of the placement, unique in the list."""
+    resources: Resources | None = None
+    """In place of the spec's resources."""
+    template: PodTemplate | None = None
+    """Laid over the spec's template."""
+    wait: Duration | None = None
+    """How long pods may be unschedulable before the next placement is tried. Default: 60s."""
