@@ -1,0 +1,62 @@
+"""One request on its way through the pipeline: what is known of it so far."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from slipway_router.domain.catalogue import Endpoint, Model
+from slipway_router.domain.errors import Problem
+from slipway_router.domain.keys import Caller
+from slipway_router.domain.routes import Route
+
+Headers = Sequence[tuple[bytes, bytes]]
+"""Header fields with lower-case names."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request and what the steps have found out. Steps fill it in; times are in seconds of a monotonic clock."""
+
+    method: str
+    route: Route
+    headers: Headers
+    peer: str
+    request_id: str
+    started: float
+    body: bytes = b""
+
+    caller: Caller | None = None
+    model_name: str = ""
+    """The name asked for."""
+    stream: bool = False
+    model: Model | None = None
+    endpoint: Endpoint | None = None
+    attempts: int = 0
+
+    status: int = 0
+    """Status of the answer; 499 if the caller left before one."""
+    problem: Problem | None = None
+    held_seconds: float = 0.0
+    """Time spent waiting for the model to wake."""
+    first_byte: float | None = None
+    ended: float = 0.0
+    bytes_out: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    aborted: str = ""
+    """Why an answer that had begun did not end well: ``client`` or ``engine``."""
+
+
+Step = Callable[[Exchange], None]
+"""A part of the pipeline: reads and fills an exchange, or raises `RequestError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps in their order, by the moment at which they can run."""
+
+    on_headers: tuple[Step, ...] = field(default=())
+    """Before the body is read."""
+    on_body: tuple[Step, ...] = field(default=())
+    """When the body is there."""
+    on_end: tuple[Step, ...] = field(default=())
+    """When the answer is out, or the caller gone. These must not raise."""

@@ -1,0 +1,56 @@
+"""Which header fields cross the router, in which direction."""
+
+import re
+from typing import Final
+
+from slipway_router.domain.exchange import Headers
+
+TO_ENGINE: Final = frozenset({b"accept", b"content-type", b"traceparent", b"tracestate"})
+"""All that an engine sees of a caller's header: never a key, a cookie, an address or an identity."""
+
+_NOT_TO_CALLER: Final = frozenset(
+    {
+        # Belong to one connection (RFC 9110, 7.6.1).
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        # Framing and identity are the router's own.
+        b"content-length",
+        b"date",
+        b"server",
+        b"x-request-id",
+        # Engines must not speak for the router's origin.
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"alt-svc",
+    }
+)
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+def for_engine(headers: Headers) -> bytes:
+    """The lines of a caller's header that go on to the engine, each with its CRLF."""
+    return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] in TO_ENGINE])
+
+
+def for_caller(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """The fields of an engine's header that go back to the caller."""
+    return [field for field in headers if field[0] not in _NOT_TO_CALLER]
+
+
+def given_request_id(headers: Headers) -> str | None:
+    """The caller's ``X-Request-Id`` if it is a plain word of at most 128 characters."""
+    for name, value in headers:
+        if name == b"x-request-id":
+            return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
+    return None

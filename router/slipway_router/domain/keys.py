@@ -1,0 +1,64 @@
+"""Who may call what: the keys that the router accepts, known by their hashes."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import cached_property
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The holder of a key, as an APIKey object describes it."""
+
+    name: str
+    """``namespace/name`` of the APIKey."""
+    owner: str = ""
+    models: tuple[str, ...] = ("*",)
+    """Globs of the served names that the key opens: ``*`` any characters, ``?`` one."""
+    admin: bool = False
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(translate(glob) for glob in self.models) or r"(?!)")
+
+    def may_call(self, served_name: str) -> bool:
+        """Whether the key opens the model ``served_name``."""
+        return self._pattern.match(served_name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One accepted key of a caller."""
+
+    caller: Caller
+    expires_at: float | None = None
+    """Seconds since 1970 from which on it is refused."""
+
+    def expired(self, now: float) -> bool:
+        """Whether the key is refused at ``now`` (seconds since 1970)."""
+        return self.expires_at is not None and now >= self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """All accepted keys at one moment, by the SHA-256 of the key in hexadecimal."""
+
+    keys: Mapping[str, Key] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def of(cls, keys: Iterable[tuple[str, Key]]) -> "KeyRing":
+        """The ring of ``(sha256, key)`` pairs."""
+        return cls(MappingProxyType(dict(keys)))
+
+
+class KeyStore:
+    """Holds the current `KeyRing`."""
+
+    def __init__(self, ring: KeyRing | None = None) -> None:
+        self.current = ring or KeyRing()
+
+    def replace(self, ring: KeyRing) -> None:
+        """Make ``ring`` the current one: from now on only its keys are accepted."""
+        self.current = ring

@@ -1,0 +1,16 @@
+"""Server-sent events, as OpenAI's streams use them."""
+
+from typing import Final
+
+CONTENT_TYPE: Final = b"text/event-stream; charset=utf-8"
+DONE: Final = b"data: [DONE]\n\n"
+
+
+def comment(text: str) -> bytes:
+    """A line that clients ignore; it keeps the connection alive and tells people who look."""
+    return b": %b\n\n" % text.replace("\n", " ").encode()
+
+
+def event(data: bytes) -> bytes:
+    """One event; ``data`` is JSON on one line."""
+    return b"data: %b\n\n" % data
