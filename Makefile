@@ -1,0 +1,68 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TIERS ?= unit,local,apiserver,cluster,engines
+
+help: ## What there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
+
+run: $(VENV)/local ## Serve the quickstart on this machine
+	$(BIN)/slipway up examples/quickstart.yaml
+
+test: $(VENV)/dev ## Every test of every tier (TIERS=unit,local,… for fewer)
+	TIERS=$(TIERS) bash tests/run.sh
+
+check: $(VENV)/dev ## Format, lint, types, import layers, drift of generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m slipway_crds.generate --check crds/generated
+	$(BIN)/python -m slipway_crds.generate --check charts/slipway/files/crds
+
+generate: $(VENV)/dev ## Write the files that are made from the models
+	$(BIN)/python -m slipway_crds.generate crds/generated
+	$(BIN)/python -m slipway_crds.generate charts/slipway/files/crds
+
+lock: $(VENV)/uv ## Pin every dependency anew, with hashes
+	bash requirements/compile.sh
+
+images: $(VENV)/dev ## Build the container images
+	$(BIN)/python -m tests.cluster images
+
+cluster: $(VENV)/dev ## A Kubernetes node with Slipway installed, ready for kubectl apply
+	$(BIN)/python -m tests.cluster up
+	$(BIN)/python -m tests.cluster install
+
+cluster-down: $(VENV)/dev ## Stop that node; nothing stays behind
+	$(BIN)/python -m tests.cluster down
+
+bench: $(VENV)/dev ## Router and operator beside their peers
+	bash benchmarks/router/run.sh
+	bash benchmarks/operator/run.sh
+
+$(VENV)/uv: requirements/uv.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	touch $@
+
+$(VENV)/local: $(VENV)/uv requirements/local.txt requirements/demo-embed.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/local.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/demo-embed.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/uv requirements/dev.txt requirements/demo-embed.txt pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/demo-embed.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@ $(VENV)/local
+
+clean: ## Remove what was made in the checkout
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+
+.PHONY: help run test check generate lock images cluster cluster-down bench clean
