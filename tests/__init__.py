@@ -1,0 +1,1 @@
+"""Tests of Slipway, one file per behaviour."""
