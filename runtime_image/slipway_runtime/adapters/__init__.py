@@ -1,0 +1,1 @@
+"""What the runtime does to the world: fetching weights, running engines, answering HTTP."""

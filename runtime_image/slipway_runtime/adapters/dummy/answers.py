@@ -1,0 +1,107 @@
+"""Answers of the dummy engine: JSON at once, or server-sent events token by token."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+from prometheus_client import Counter
+from starlette.responses import StreamingResponse
+
+from slipway_runtime.domain.dummy import DummyOptions, DummyRequest, count_words, max_tokens, tokens
+from slipway_runtime.domain.openai import ApiError, usage
+
+
+class BrokenOffError(Exception):
+    """The request asked for a stream that breaks off; the server closes the connection."""
+
+
+class Answer:
+    """One request's answer: what it says and how fast."""
+
+    def __init__(
+        self, body: dict[str, Any], model: str, options: DummyOptions, knobs: DummyRequest, *, chat: bool
+    ) -> None:
+        prompt = body.get("messages" if chat else "prompt")
+        if not isinstance(prompt, list if chat else (str, list)):
+            name = "messages" if chat else "prompt"
+            raise ApiError(400, f"{name} must be a {'list' if chat else 'string or a list'}", param=name)
+        self.chat = chat
+        self.count = max_tokens(body)
+        self.fail_at = knobs.fail_at_token
+        self.usage = usage(count_words(prompt), self.count)
+        self.include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        self._options, self._knobs = options, knobs
+        self._created = int(time.time())
+        self._model = model
+
+    async def pieces(self) -> AsyncIterator[str]:
+        """The text's pieces, in time."""
+        first = _first_of(self._knobs.first_token_seconds, self._options.first_token_seconds)
+        speed = _first_of(self._knobs.tokens_per_second, self._options.tokens_per_second)
+        clock = asyncio.get_running_loop().time
+        start = clock() + first
+        for index, token in enumerate(tokens(self.count)):
+            due = start + (index / speed if speed else 0)
+            # A token that is late is sent at once, so that the speed holds on average.
+            await asyncio.sleep(max(0.0, due - clock()))
+            if index == self.fail_at:
+                raise BrokenOffError
+            yield token
+
+    def envelope(self, choices: list[dict[str, Any]], *, chunk: bool) -> dict[str, Any]:
+        """``choices`` in OpenAI's object for this kind of answer."""
+        kind = ("chat.completion.chunk" if chunk else "chat.completion") if self.chat else "text_completion"
+        return {
+            "id": f"{'chatcmpl' if self.chat else 'cmpl'}-dummy",
+            "object": kind,
+            "created": self._created,
+            "model": self._model,
+            "choices": choices,
+        }
+
+    def choice(self, text: str | None, finish: str | None, *, chunk: bool) -> dict[str, Any]:
+        """One choice with ``text`` in it; a chunk of a chat has a delta."""
+        content: dict[str, Any] = {"text": text or ""}
+        if self.chat:
+            message = {} if text is None else {"role": "assistant", "content": text}
+            content = {"delta" if chunk else "message": message}
+        return {"index": 0, **content, "logprobs": None, "finish_reason": finish}
+
+
+async def completion_body(answer: Answer, slots: asyncio.Semaphore, counter: Counter) -> dict[str, Any]:
+    """The whole answer. Raises ApiError where the request asks for a failure."""
+    async with slots:
+        try:
+            text = "".join([piece async for piece in answer.pieces()])
+        except BrokenOffError:
+            message = "the engine failed, as the request's dummy.fail_at_token asks"
+            raise ApiError(500, message, kind="server_error") from None
+    counter.inc(answer.count)
+    body = answer.envelope([answer.choice(text, "length", chunk=False)], chunk=False)
+    return {**body, "usage": answer.usage}
+
+
+def stream_body(answer: Answer, slots: asyncio.Semaphore, counter: Counter) -> StreamingResponse:
+    """The answer as server-sent events, ending with ``data: [DONE]``."""
+
+    async def events() -> AsyncIterator[bytes]:
+        async with slots:
+            async for piece in answer.pieces():
+                counter.inc()
+                yield _event(answer.envelope([answer.choice(piece, None, chunk=True)], chunk=True))
+        yield _event(answer.envelope([answer.choice(None, "length", chunk=True)], chunk=True))
+        if answer.include_usage:
+            yield _event({**answer.envelope([], chunk=True), "usage": answer.usage})
+        yield b"data: [DONE]\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+
+
+def _event(content: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(content) + b"\n\n"
+
+
+def _first_of(asked: float | None, default: float) -> float:
+    return default if asked is None else asked

@@ -1,0 +1,1 @@
+"""Fetching weights: one module per kind of source, each a function from source to path."""

@@ -1,0 +1,55 @@
+"""Uvicorn, started on a socket that is already bound: a taken port is an error of ours, not an exit of uvicorn's."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from slipway_crds.conditions import Reason
+from slipway_runtime.domain.failure import RuntimeFailure
+
+_BACKLOG = 2048
+
+
+class QuietServer(uvicorn.Server):
+    """A server that leaves signals to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take no signal handler: the supervisor decides what a signal means."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to ``host:port``. Raises RuntimeFailure (InvalidConfiguration) when the port cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        # Listening here makes a second runtime on the same port fail now, and not in uvicorn's thread.
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        message = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise RuntimeFailure(Reason.INVALID_CONFIGURATION, message) from error
+    return sock
+
+
+def make_server(app: ASGIApp) -> QuietServer:
+    """A server for ``app`` that logs problems only; requests are logged by the router."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        loop="uvloop",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        backlog=_BACKLOG,
+    )
+    return QuietServer(config)

@@ -1,0 +1,118 @@
+"""Engines that run in this process: an ASGI application on the data port, in a thread with a loop of its own."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from slipway_runtime.adapters.http_server import QuietServer, listen, make_server
+from slipway_runtime.adapters.threads import run_in_thread
+from slipway_runtime.domain.engine import EngineExit
+
+_STOP_SECONDS = 10.0
+
+
+class ModelServer(Protocol):
+    """One in-process engine's model and its HTTP application."""
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+
+    def load(self) -> None:
+        """Load the weights, blocking. Raises RuntimeFailure."""
+
+    def application(self, crash: Callable[[EngineExit], None]) -> ASGIApp:
+        """The HTTP application of the loaded model; ``crash`` ends the engine as a process of its own would end."""
+
+    def metrics(self) -> str:
+        """Prometheus text."""
+
+    def close(self) -> None:
+        """Free what ``load`` took."""
+
+
+class InProcessEngine:
+    """Serves a ModelServer on the data port. An ``Engine``.
+
+    The thread keeps inference code that holds up its event loop from holding up the control port.
+    """
+
+    def __init__(self, model: ModelServer, host: str, port: int) -> None:
+        self._model = model
+        self._address = (host, port)
+        self._in_flight = 0
+        self._loop = asyncio.get_running_loop()
+        self._exit: asyncio.Future[EngineExit] = self._loop.create_future()
+        self._server: QuietServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self._model.device
+
+    async def start(self) -> None:
+        """Load the model and listen."""
+        sock = listen(*self._address)
+        try:
+            await run_in_thread(self._model.load, name="load")
+        except BaseException:
+            sock.close()
+            raise
+        server = self._server = make_server(self._counting(self._model.application(self._crash)))
+        self._thread = threading.Thread(target=self._serve, args=(server, sock), name="data-port", daemon=True)
+        self._thread.start()
+        # No need to wait for the thread: the socket listens, so early requests wait in its backlog.
+
+    async def wait(self) -> EngineExit:
+        """Return when the engine has ended."""
+        return await asyncio.shield(self._exit)
+
+    async def in_flight(self) -> int:
+        """Requests whose answer is not complete."""
+        return self._in_flight
+
+    async def metrics(self) -> str:
+        """The model's metrics."""
+        return self._model.metrics()
+
+    async def stop(self) -> EngineExit:
+        """End the server, open requests included."""
+        if self._server is None or self._thread is None:
+            self._ended(EngineExit(0))
+        else:
+            self._server.should_exit = self._server.force_exit = True
+            await run_in_thread(partial(self._thread.join, _STOP_SECONDS), name="stop")
+        self._model.close()
+        return await self.wait()
+
+    def _serve(self, server: QuietServer, sock: socket.socket) -> None:
+        try:
+            server.run(sockets=[sock])
+            end = EngineExit(0)
+        except Exception as error:
+            end = EngineExit(1, f"the server on the data port ended: {error!r}")
+        self._loop.call_soon_threadsafe(self._ended, end)
+
+    def _crash(self, end: EngineExit) -> None:
+        self._loop.call_soon_threadsafe(self._ended, end)
+
+    def _ended(self, end: EngineExit) -> None:
+        if not self._exit.done():
+            self._exit.set_result(end)
+
+    def _counting(self, app: ASGIApp) -> ASGIApp:
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            # Only the data port's thread changes the count; others read it.
+            self._in_flight += 1
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._in_flight -= 1
+
+        return counted

@@ -1,0 +1,104 @@
+"""HTTP shared by the in-process engines: reading JSON, answering errors, noticing that the caller has gone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from slipway_runtime.domain.openai import ApiError
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+_GONE = 499  # nginx's code for a caller that closed its connection; nobody receives it.
+
+Result = TypeVar("Result")
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def json_response(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """``content`` as JSON; numpy arrays are written as lists."""
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def error_response(error: ApiError) -> Response:
+    """The envelope of ``error``, with ``Retry-After`` where trying again helps."""
+    headers = None if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return json_response(error.body, error.status, headers)
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises ApiError (400, 413)."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise ApiError(413, f"the request's body is larger than {MAX_BODY_BYTES} bytes; send less at once")
+        chunks.append(chunk)
+    try:
+        body = orjson.loads(b"".join(chunks))
+    except orjson.JSONDecodeError as error:
+        raise ApiError(400, f"the request's body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise ApiError(400, "the request's body must be a JSON object")
+    return body
+
+
+async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of ``work``, which is cancelled as soon as the caller hangs up (then raises ClientDisconnect).
+
+    To be used after the body has been read: what is received then can only be the end of the connection.
+    """
+    working = asyncio.ensure_future(work)
+    hang_up = asyncio.ensure_future(_hang_up(request))
+    try:
+        await asyncio.wait({working, hang_up}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        working.cancel()
+        hang_up.cancel()
+
+
+async def _hang_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def on_api_error(_: Request, error: Exception) -> Response:
+    """Exception handler for ApiError."""
+    assert isinstance(error, ApiError)
+    return error_response(error)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Exception handler for Starlette's own 404 and 405."""
+    assert isinstance(error, HTTPException)
+    message = f"{request.method} {request.url.path}: {error.detail}"
+    return error_response(ApiError(error.status_code, message, code="unsupported_path"))
+
+
+async def on_disconnect(_: Request, __: Exception) -> Response:
+    """Exception handler for a caller that is gone."""
+    return Response(status_code=_GONE)
+
+
+async def on_bug(_: Request, __: Exception) -> Response:
+    """Exception handler for everything unforeseen: the cause is in the log, not in the answer."""
+    return error_response(
+        ApiError(500, "the engine failed on this request; its log has the cause", kind="server_error")
+    )
+
+
+ERROR_HANDLERS: dict[Any, Callable[[Request, Exception], Awaitable[Response]]] = {
+    ApiError: on_api_error,
+    HTTPException: on_http_exception,
+    ClientDisconnect: on_disconnect,
+    Exception: on_bug,
+}
+"""For ``Starlette(exception_handlers=...)`` of an engine."""

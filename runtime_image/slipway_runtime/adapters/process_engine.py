@@ -1,0 +1,160 @@
+"""Engines that are processes of their own, directly on the data port."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import httpx2
+
+from slipway_crds.conditions import Reason
+from slipway_runtime.adapters.loopback import loopback_client
+from slipway_runtime.domain.engine import EngineExit
+from slipway_runtime.domain.failure import RuntimeFailure, exit_status
+
+_LINE_LIMIT = 64 * 1024
+_KEPT_LINES = 200
+_DETAIL_LINES = 4
+_DETAIL_CHARACTERS = 1500
+_FIRST_POLL, _SLOWEST_POLL = 0.01, 0.5
+_STOP_SECONDS = 10.0
+_ASK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """How to run one engine and what its HTTP server offers."""
+
+    name: str
+    argv: tuple[str, ...]
+    host: str
+    """Where this process reaches the engine."""
+    port: int
+    device: str
+    health_path: str
+    """Answers 200 once the weights are loaded."""
+    metrics_path: str
+    in_flight_metrics: tuple[str, ...]
+    """Gauges in ``metrics_path`` whose sum is the number of requests inside the engine."""
+    error_line: re.Pattern[str] = re.compile("")
+    """What the engine's output has in lines that tell a cause."""
+    exit_reasons: Mapping[int, Reason] = field(default_factory=dict)
+    """Exit codes by which the engine tells its cause; all others are EngineFailed."""
+
+
+class ProcessEngine:
+    """Runs a ProcessSpec once. An ``Engine``."""
+
+    def __init__(self, spec: ProcessSpec) -> None:
+        self._spec = spec
+        self._output: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._client = loopback_client(spec.host, spec.port, timeout=_ASK_SECONDS)
+        self._process: asyncio.subprocess.Process | None = None
+        self._ended: asyncio.Task[EngineExit] | None = None
+        self._stopped = False
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return self._spec.device
+
+    async def start(self) -> None:
+        """Start the process and wait until its health path answers 200."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._spec.argv,
+            # The engine may watch this pipe: it closes when the supervisor is gone, however it ended.
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=_LINE_LIMIT,
+            # A group of its own: Ctrl-C in a terminal reaches the supervisor only, which drains first.
+            process_group=0,
+        )
+        ended = self._ended = asyncio.create_task(self._follow(self._process))
+        poll = _FIRST_POLL
+        while not await self._healthy():
+            await asyncio.wait({ended}, timeout=poll)
+            if ended.done():
+                end = ended.result()
+                message = f"the {self._spec.name} engine ended while loading: {end.detail or 'it said nothing'}"
+                raise RuntimeFailure(end.reason, message, exit_status(end.returncode) or None)
+            poll = min(poll * 2, _SLOWEST_POLL)
+
+    async def wait(self) -> EngineExit:
+        """Return when the process has ended."""
+        assert self._ended is not None, "wait() before start()"
+        return await asyncio.shield(self._ended)
+
+    async def in_flight(self) -> int:
+        """Requests inside the engine, by its own metrics; at least 1 when it is too busy to answer."""
+        try:
+            text = await self._metrics()
+        except httpx2.HTTPError:
+            return 1
+        return sum(int(value) for value in (_sample(text, name) for name in self._spec.in_flight_metrics) if value)
+
+    async def metrics(self) -> str:
+        """The engine's metrics; empty when it does not answer."""
+        try:
+            return await self._metrics()
+        except httpx2.HTTPError:
+            return ""
+
+    async def stop(self) -> EngineExit:
+        """SIGTERM, and SIGKILL for what is left of the process's group after ten seconds."""
+        await self._client.aclose()
+        if self._process is None or self._ended is None:
+            return EngineExit(0)
+        if self._stopped:
+            return await self._ended
+        self._stopped = True
+        if not self._ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            await asyncio.wait({self._ended}, timeout=_STOP_SECONDS)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return await self._ended
+
+    async def _healthy(self) -> bool:
+        try:
+            return (await self._client.get(self._spec.health_path)).status_code == httpx2.codes.OK
+        except httpx2.HTTPError:
+            return False
+
+    async def _metrics(self) -> str:
+        answer = await self._client.get(self._spec.metrics_path)
+        return answer.raise_for_status().text
+
+    async def _follow(self, process: asyncio.subprocess.Process) -> EngineExit:
+        assert process.stdout is not None
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while line := await _read_line(process.stdout):
+                # The engine's log is the container's log.
+                sys.stderr.write(line)
+                self._output.append(line.rstrip())
+        sys.stderr.flush()
+        code = await process.wait()
+        reason = self._spec.exit_reasons.get(code, Reason.ENGINE_FAILED)
+        return EngineExit(code, self._last_words(), reason)
+
+    def _last_words(self) -> str:
+        told = [line for line in self._output if self._spec.error_line.search(line)] or list(self._output)
+        return "; ".join(dict.fromkeys(told[-_DETAIL_LINES:]))[:_DETAIL_CHARACTERS]
+
+
+async def _read_line(stream: asyncio.StreamReader) -> str:
+    try:
+        return (await stream.readline()).decode(errors="replace")
+    except ValueError:
+        return "(a line of output too long to show)\n"
+
+
+def _sample(text: str, name: str) -> float | None:
+    match = re.search(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)", text, re.MULTILINE)
+    return float(match[1]) if match else None

@@ -1,0 +1,1 @@
+"""The supervisor and how its parts are put together."""
