@@ -1,0 +1,47 @@
+"""A child deleted by hand is there again within two seconds, with a new uid."""
+
+import time
+
+import pytest
+
+from tests.eventually import eventually
+from tests.installation import Installation, model
+
+pytestmark = pytest.mark.cluster
+
+FIXED = {"replicas": 2, "cache": {"size": "10Mi", "accessModes": ["ReadWriteOnce"]}}
+SCALED = {"autoscaling": {"maxReplicas": 3}}
+
+
+@pytest.fixture(scope="module")
+def applied(module_installation: Installation) -> Installation:
+    module_installation.apply(model("fixed", **FIXED))
+    module_installation.apply(model("scaled", **SCALED))
+    for name, count in (("fixed", 5), ("scaled", 4)):
+        eventually(
+            f"children of {name}",
+            lambda name=name: module_installation.children(name),
+            lambda seen, count=count: len(seen) == count,
+            within=15,
+        )
+    return module_installation
+
+
+@pytest.mark.parametrize(
+    ("name", "child"),
+    [
+        ("fixed", "deployment/fixed"),
+        ("fixed", "service/fixed"),
+        ("fixed", "serviceaccount/fixed"),
+        ("fixed", "poddisruptionbudget/fixed"),
+        ("scaled", "horizontalpodautoscaler/scaled"),
+    ],
+)
+def test_a_deleted_child_is_back(applied: Installation, name: str, child: str) -> None:
+    uid = applied.children(name)[child]
+    applied.kubectl("delete", child, "-n", applied.namespace, "--wait=false")
+    deleted = time.monotonic()
+    eventually(
+        f"a new {child}", lambda: applied.children(name).get(child), lambda seen: seen not in (None, uid), within=10
+    )
+    assert time.monotonic() - deleted < 2

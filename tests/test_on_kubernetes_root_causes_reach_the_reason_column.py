@@ -1,0 +1,39 @@
+"""What keeps a model from serving is in `kubectl get mdep` within 15 s of Kubernetes knowing it."""
+
+import pytest
+
+from tests.eventually import eventually
+from tests.installation import ROUTER_SERVICE, SYSTEM_NAMESPACE, Installation, model
+
+pytestmark = pytest.mark.cluster
+
+MISSING_WEIGHTS = f"http://{ROUTER_SERVICE}.{SYSTEM_NAMESPACE}/no-such-weights.gguf"
+TOO_LITTLE_MEMORY = {"limits": {"memory": "24Mi"}, "requests": {"memory": "24Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "reasons", "words"),
+    [
+        (
+            "no-image",
+            {"engine": {"type": "dummy", "image": "localhost/nothing:none"}},
+            {"ImagePullBackOff"},
+            "localhost/nothing:none",
+        ),
+        ("no-gpu", {"resources": {"gpu": {"count": 64}}}, {"Unschedulable"}, "Insufficient nvidia.com/gpu"),
+        (
+            "no-weights",
+            {"engine": {"type": "llamacpp"}, "model": {"source": MISSING_WEIGHTS}},
+            {"WeightsNotFound"},
+            "404",
+        ),
+        ("no-memory", {"resources": TOO_LITTLE_MEMORY}, {"OOMKilled"}, "24Mi"),
+    ],
+)
+def test_the_cause_is_shown(
+    installation: Installation, name: str, spec: dict[str, object], reasons: set[str], words: str
+) -> None:
+    installation.apply(model(name, **spec))
+    # Kubernetes itself needs a few seconds to schedule, pull or start before there is anything to know.
+    eventually("REASON", lambda: installation.reason(name), lambda seen: seen in reasons, within=30)
+    assert words in installation.condition(name)["message"]
