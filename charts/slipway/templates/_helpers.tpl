@@ -1,0 +1,142 @@
+{{/* Labels of every object. Takes (dict "root" $ "component" "router"). */}}
+{{- define "slipway.labels" -}}
+{{ include "slipway.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/part-of: slipway
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels that select the pods of a component; they never change between versions. */}}
+{{- define "slipway.selectorLabels" -}}
+app.kubernetes.io/name: slipway-{{ .component }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{/* Name of a component's objects: slipway-router for the release "slipway". */}}
+{{- define "slipway.name" -}}
+{{ printf "%s-%s" .root.Release.Name .component | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* A full image reference. Takes (dict "root" $ "repository" R "tag" T); a repository with a tag or digest is complete. */}}
+{{- define "slipway.image" -}}
+{{- $last := splitList "/" .repository | last -}}
+{{- if or (contains ":" $last) (contains "@" $last) -}}
+{{ .repository }}
+{{- else -}}
+{{- $registry := .root.Values.image.registry | trimSuffix "/" -}}
+{{- $tag := .tag | default .root.Values.image.tag | default .root.Chart.AppVersion -}}
+{{ if $registry }}{{ $registry }}/{{ end }}{{ .repository }}:{{ $tag }}
+{{- end -}}
+{{- end }}
+
+{{/* Engine to image as JSON, without the engines that have none. */}}
+{{- define "slipway.runtimeImages" -}}
+{{- $images := dict -}}
+{{- range $engine, $repository := .Values.runtime.images -}}
+{{- if $repository -}}
+{{- $_ := set $images $engine (include "slipway.image" (dict "root" $ "repository" $repository "tag" "")) -}}
+{{- end -}}
+{{- end -}}
+{{ toJson $images }}
+{{- end }}
+
+{{/* Pod security of the level "restricted". */}}
+{{- define "slipway.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "slipway.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Where a component's pods run. Takes (dict "root" $ "component" C "values" V). */}}
+{{- define "slipway.scheduling" -}}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
+{{- with index $.values $field }}
+{{ $field }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+topologySpreadConstraints:
+{{- if .values.topologySpreadConstraints }}
+  {{- toYaml .values.topologySpreadConstraints | nindent 2 }}
+{{- else }}
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "slipway.selectorLabels" . | nindent 8 }}
+{{- end }}
+{{- end }}
+
+{{/* Probes on the admin port, which a busy data port cannot block. */}}
+{{- define "slipway.probes" -}}
+startupProbe:
+  httpGet: {path: /livez, port: admin}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /livez, port: admin}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {path: /readyz, port: admin}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 3
+{{- end }}
+
+{{/*
+Rights of a component, in all namespaces or in watchNamespaces only.
+Takes (dict "root" $ "component" C "rules" YAML).
+*/}}
+{{- define "slipway.rights" -}}
+{{- $name := include "slipway.name" . -}}
+{{- $labels := include "slipway.labels" . -}}
+{{- $home := .root.Release.Namespace -}}
+{{- $scopes := .root.Values.watchNamespaces | default (list "") -}}
+{{- $rules := .rules -}}
+{{- range $namespace := $scopes }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ ternary "Role" "ClusterRole" (ne $namespace "") }}
+metadata:
+  name: {{ $name }}
+  {{- with $namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- $labels | nindent 4 }}
+rules:
+  {{- $rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ ternary "RoleBinding" "ClusterRoleBinding" (ne $namespace "") }}
+metadata:
+  name: {{ $name }}
+  {{- with $namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- $labels | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ ternary "Role" "ClusterRole" (ne $namespace "") }}
+  name: {{ $name }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ $name }}
+    namespace: {{ $home }}
+{{- end }}
+{{- end }}
