@@ -4,6 +4,7 @@ Proves what the API itself decides: schemas, CEL rules, server-side apply, RBAC.
 and no nodes: pods stay pending and nothing is collected.
 """
 
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -16,12 +17,13 @@ from tests.cluster.controlplane import KUBERNETES_SERVICE, ControlPlane
 from tests.cluster.errors import ClusterError
 from tests.cluster.kubectl import Kubectl, write_certificate_kubeconfig, write_service_account_kubeconfig
 from tests.cluster.paths import Paths, locked
-from tests.cluster.processes import Processes
+from tests.cluster.processes import Processes, start_time
 from tests.cluster.progress import Progress
 from tests.cluster.waiting import wait_for
 
 _ADDRESS = "127.0.0.1"
 _START_SECONDS = 60
+_OWNED = "p"  # names of servers that belong to a process: this letter and its pid
 
 
 class ApiServer:
@@ -36,9 +38,10 @@ class ApiServer:
 
     @classmethod
     @contextmanager
-    def start(cls, paths: Paths, name: str, progress: Progress) -> Iterator[Self]:
-        """Run an API server for the length of a ``with`` block."""
-        server = cls(paths, name, progress)
+    def start(cls, paths: Paths, progress: Progress) -> Iterator[Self]:
+        """Run an API server of its own for the length of a ``with`` block."""
+        _remove_orphans(paths, progress)
+        server = cls(paths, f"{_OWNED}{os.getpid()}", progress)
         server.up()
         try:
             yield server
@@ -115,6 +118,13 @@ class ApiServer:
     @property
     def _kubeconfig(self) -> Path:
         return self._state / "admin.kubeconfig"
+
+
+def _remove_orphans(paths: Paths, progress: Progress) -> None:
+    """Take down servers whose owner was killed before it could do so itself."""
+    for folder in (paths.cache / "apiserver").glob(f"{_OWNED}[0-9]*"):
+        if folder.is_dir() and start_time(int(folder.name.removeprefix(_OWNED))) is None:
+            ApiServer(paths, folder.name, progress).down()
 
 
 def _free_ports(count: int) -> list[int]:

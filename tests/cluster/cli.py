@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,7 +62,8 @@ class Commands:
         command = self._options.command[1:] if self._options.command[:1] == ["--"] else self._options.command
         if not command:
             raise ClusterError("exec: no command; for example: python -m tests.cluster exec -- kubectl get pods -A")
-        return self._provider.execute(command)
+        invocation = self._provider.inside(command)
+        return subprocess.run(invocation.argv, env={**os.environ, **invocation.env}).returncode
 
     def bin(self) -> int:
         """Build what is missing and print the folder of the programs."""

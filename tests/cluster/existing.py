@@ -1,7 +1,5 @@
 """The existing provider: a cluster that somebody else runs."""
 
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
 from tests.cluster.report import Component, Report
+from tests.cluster.shell import Invocation
 
 
 class ExistingProvider:
@@ -50,9 +49,9 @@ class ExistingProvider:
         """Assume so: nodes pull what they lack."""
         return True
 
-    def execute(self, command: Sequence[str]) -> int:
-        """Run the command here, with ``KUBECONFIG`` set: pod and Service addresses may be out of reach."""
-        return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(self.kubeconfig())}).returncode
+    def inside(self, command: Sequence[str]) -> Invocation:
+        """Return the command with ``KUBECONFIG`` set: pod and Service addresses may be out of reach."""
+        return Invocation(list(command), {"KUBECONFIG": str(self.kubeconfig())})
 
     def _kubectl(self) -> Kubectl:
         return Kubectl(_program(self._paths), self.kubeconfig())

@@ -132,6 +132,10 @@ class Instance:
             seen = answers(urls[name]) if name in urls else seen
             yield Component(name, seen is None, record.pid, seen or "")
 
+    def unhealthy(self) -> str | None:
+        """Probe of the processes: ``None`` when all are healthy, else what is wrong with them."""
+        return "; ".join(f"{part.name}: {part.detail}" for part in self.status() if not part.healthy) or None
+
     def remove(self) -> None:
         """Remove every trace of the cluster. What runs is found by its cgroup, so a reused pid is never ended."""
         if self._cgroups.folders():

@@ -1,7 +1,5 @@
 """The kind provider: a cluster in Docker containers."""
 
-import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.paths import Paths, locked
 from tests.cluster.progress import Progress
 from tests.cluster.report import Component, Report
-from tests.cluster.shell import run
+from tests.cluster.shell import Invocation, run
 from tests.cluster.waiting import wait_for
 
 NODE_IMAGE = f"kindest/node:{binaries.KUBERNETES}"
@@ -73,9 +71,9 @@ class KindProvider:
         found = (set(run(["docker", "exec", node, *listing]).split()) for node in self._nodes())
         return all(set(references) <= images for images in found)
 
-    def execute(self, command: Sequence[str]) -> int:
-        """Run the command on the host, with ``KUBECONFIG`` set: pod addresses are inside Docker's network."""
-        return subprocess.run(command, env={**os.environ, "KUBECONFIG": str(self.kubeconfig())}).returncode
+    def inside(self, command: Sequence[str]) -> Invocation:
+        """Return the command with ``KUBECONFIG`` set: pod addresses are inside Docker's network."""
+        return Invocation(list(command), {"KUBECONFIG": str(self.kubeconfig())})
 
     def _create(self, nodes: int) -> None:
         roles = ["control-plane", *["worker"] * (nodes - 1)]

@@ -16,6 +16,7 @@ class Kubectl:
     """Runs kubectl against one cluster."""
 
     def __init__(self, program: Path, kubeconfig: Path) -> None:
+        self.program = program
         self._command = [str(program), f"--kubeconfig={kubeconfig}"]
 
     def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 60) -> str:

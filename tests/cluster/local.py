@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from tests.cluster.network import choose_block
 from tests.cluster.paths import Paths, locked
 from tests.cluster.progress import Progress
 from tests.cluster.report import Component, Report
-from tests.cluster.shell import run
+from tests.cluster.shell import Invocation, run
 from tests.cluster.waiting import Probe, wait_for
 
 MAX_NODES = 2
@@ -96,12 +95,12 @@ class LocalProvider:
         wanted = set(references)
         return all(wanted <= set(run([*_ctr(node.socket), "list", "-q"]).split()) for node in self._require().nodes)
 
-    def execute(self, command: Sequence[str]) -> int:
-        """Run a command in the first node's network, with ``KUBECONFIG`` set and kubectl and helm on the ``PATH``."""
+    def inside(self, command: Sequence[str]) -> Invocation:
+        """Return the command for the first node's network, with ``KUBECONFIG`` set and kubectl and helm on ``PATH``."""
         instance = self._require()
         path = f"{instance.binaries.folder}:{os.environ.get('PATH', '')}"
-        environment = {**os.environ, "PATH": path, "KUBECONFIG": str(self._instance_paths.kubeconfig)}
-        return subprocess.run(instance.in_network(1, *command), env=environment).returncode
+        environment = {"PATH": path, "KUBECONFIG": str(self._instance_paths.kubeconfig)}
+        return Invocation(instance.in_network(1, *command), environment)
 
     def _settle(self, nodes: int | None, built: Binaries) -> Instance:
         """Return the instance to bring up: the recorded one if it can be repaired, else a new one on clean ground."""
@@ -142,6 +141,8 @@ class LocalProvider:
             for node in instance.nodes:
                 query = instance.in_network(node.number, sys.executable, addons.DNS_QUERY)
                 self._wait(instance, f"DNS answers on {node.name}", partial(addons.answers, query))
+        # The API keeps for a while what a component said before it died: ask each component itself.
+        self._wait(instance, "every component is healthy", instance.unhealthy)
 
     def _wait(self, instance: Instance, what: str, probe: Probe) -> None:
         def alive_and_satisfied() -> str | None:

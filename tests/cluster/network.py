@@ -69,14 +69,15 @@ class Network:
         for path in self.present():
             run(["ip", "netns", "delete", path.name])
         # A run killed halfway leaves the host's end of a link whose other end is still in the host's namespace.
-        if succeeds(["ip", "link", "show", self._device(1)]):
-            run(["ip", "link", "delete", self._device(1)])
+        if succeeds(["ip", "link", "show", self.device(1)]):
+            run(["ip", "link", "delete", self.device(1)])
 
     def present(self) -> list[Path]:
         """Return the namespaces of this cluster that exist."""
         return sorted(NETWORK_NAMESPACES.glob(f"slipway-{self.name}-[0-9]"))
 
-    def _device(self, node: int) -> str:
+    def device(self, node: int) -> str:
+        """Return the name of the near end of a node's link."""
         return f"slip-{self.name}-{node}"
 
     def _outer(self, node: int) -> list[str]:
@@ -86,11 +87,11 @@ class Network:
     def _remove(self, node: int) -> None:
         if self.path(node).exists():
             run(["ip", "netns", "delete", self.namespace(node)])
-        if succeeds([*self._outer(node), "link", "show", self._device(node)]):
-            run([*self._outer(node), "link", "delete", self._device(node)])
+        if succeeds([*self._outer(node), "link", "show", self.device(node)]):
+            run([*self._outer(node), "link", "delete", self.device(node)])
 
     def _create(self, node: int) -> None:
-        name, link, device, outer = self.namespace(node), self.link(node), self._device(node), self._outer(node)
+        name, link, device, outer = self.namespace(node), self.link(node), self.device(node), self._outer(node)
         inner = ["ip", "-n", name]
         run(["ip", "netns", "add", name])
         run([*outer, "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", name])

@@ -14,7 +14,7 @@ from tests.cluster.local import LocalProvider
 from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
 from tests.cluster.report import Report
-from tests.cluster.shell import succeeds
+from tests.cluster.shell import Invocation, succeeds
 
 PROVIDERS = ("local", "kind", "existing")
 
@@ -40,8 +40,8 @@ class Provider(Protocol):
     def has_images(self, references: Sequence[str]) -> bool:
         """Tell whether every node has all these images."""
 
-    def execute(self, command: Sequence[str]) -> int:
-        """Run a command where pod and Service addresses can be reached, if there is such a place; return its status."""
+    def inside(self, command: Sequence[str]) -> Invocation:
+        """Return the command for running where pod and Service addresses can be reached, if there is such a place."""
 
 
 @dataclass(frozen=True)

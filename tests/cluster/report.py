@@ -12,6 +12,10 @@ class Component:
     pid: int | None = None
     detail: str = ""
 
+    def row(self) -> tuple[str, str, str, str]:
+        """Return the component as a line of a table."""
+        return self.name, str(self.pid or "-"), "ok" if self.healthy else "FAILED", self.detail
+
 
 @dataclass(frozen=True)
 class Report:
@@ -27,11 +31,7 @@ class Report:
     def __str__(self) -> str:
         if not self.components:
             return "down"
-        parts = ((part, "ok" if part.healthy else "FAILED") for part in self.components)
-        rows = [
-            ("COMPONENT", "PID", "HEALTH", ""),
-            *((p.name, str(p.pid or "-"), health, p.detail) for p, health in parts),
-        ]
+        rows = [("COMPONENT", "PID", "HEALTH", ""), *(component.row() for component in self.components)]
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = ("  ".join((*(row[i].ljust(widths[i]) for i in range(3)), row[3])).rstrip() for row in rows)
         return "\n".join(lines)

@@ -3,11 +3,20 @@
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.errors import CommandError
 
 _SHOWN_OUTPUT = 4000
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command, ready to be run, and what to add to its environment."""
+
+    argv: list[str]
+    env: dict[str, str]
 
 
 def run(
