@@ -9,10 +9,11 @@ from slipway_router.domain.catalogue import Catalogue, Endpoint, Model
 class Replica:
     """An endpoint and the requests it works on. Lives as long as the endpoint is in the catalogue."""
 
-    __slots__ = ("endpoint", "in_flight", "retired")
+    __slots__ = ("endpoint", "host_header", "in_flight", "retired")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.host_header = endpoint.address.encode()
         self.in_flight = 0
         self.retired = False
         """The endpoint has left the catalogue; running requests may finish."""

@@ -1,7 +1,7 @@
 """One request on its way through the pipeline: what is known of it so far."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from slipway_router.domain.catalogue import Endpoint, Model
 from slipway_router.domain.errors import Problem
@@ -16,7 +16,6 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Exchange:
     """A request and what the steps have found out. Steps fill it in; times are in seconds of a monotonic clock."""
 
-    method: str
     route: Route
     headers: Headers
     peer: str
@@ -48,15 +47,3 @@ class Exchange:
 
 Step = Callable[[Exchange], None]
 """A part of the pipeline: reads and fills an exchange, or raises `RequestError`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """The steps in their order, by the moment at which they can run."""
-
-    on_headers: tuple[Step, ...] = field(default=())
-    """Before the body is read."""
-    on_body: tuple[Step, ...] = field(default=())
-    """When the body is there."""
-    on_end: tuple[Step, ...] = field(default=())
-    """When the answer is out, or the caller gone. These must not raise."""

@@ -1,8 +1,11 @@
-"""Step: which model, may the caller use it, and can it do what is asked?"""
+"""Steps: which model, may the caller use it, can it do what is asked, and can it do so now?"""
 
-from slipway_router.domain.catalogue import CatalogueStore
-from slipway_router.domain.errors import ErrorCode, fail
+from slipway_router.domain.catalogue import CatalogueStore, Model
+from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Exchange
+
+_RETRY_AFTER = 5
+"""Seconds; a model that is being started is rarely there sooner."""
 
 
 class ResolveModel:
@@ -55,3 +58,21 @@ def check_task(exchange: Exchange) -> None:
             f"The model '{exchange.model_name}' does not do {task}. It does: {able}.",
             param="model",
         )
+
+
+def check_available(exchange: Exchange) -> None:
+    """Refuse a model that has no replica and that nothing will wake.
+
+    Raises:
+        RequestError: 503.
+    """
+    model = exchange.model
+    if model is not None and not model.endpoints and not model.wakeable:
+        raise unavailable(model)
+
+
+def unavailable(model: Model) -> RequestError:
+    """The error for a model that is known but does not serve."""
+    why = model.reason or model.phase
+    message = f"The model '{model.name}' is not ready{f' ({why})' if why else ''}. Try again later."
+    return fail(ErrorCode.MODEL_UNAVAILABLE, message, retry_after=_RETRY_AFTER)

@@ -1,0 +1,92 @@
+"""Step: one JSON line per request, written in batches by a thread, so that a slow disk never holds up an answer.
+
+The lines say who asked for what and how it went; never what was said.
+"""
+
+import asyncio
+from typing import BinaryIO, Final
+
+import orjson
+
+from slipway_router.domain.exchange import Exchange
+
+FLUSH_SECONDS: Final = 0.25
+MAX_PENDING: Final = 20_000
+"""Lines kept while the stream is slow; further ones are counted and dropped."""
+
+
+class AccessLog:
+    """Collects lines and writes them to a stream."""
+
+    def __init__(self, stream: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
+        self._stream = stream
+        self._loop = loop
+        self._pending: list[Exchange] = []
+        self._dropped = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: asyncio.Future[None] | None = None
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Note one finished exchange."""
+        if len(self._pending) >= MAX_PENDING:
+            self._dropped += 1
+            return
+        exchange.body = b""
+        self._pending.append(exchange)
+        if self._timer is None:
+            self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        if self._writing is not None and not self._writing.done():
+            self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
+            return
+        batch, self._pending = self._pending, []
+        dropped, self._dropped = self._dropped, 0
+        self._writing = self._loop.run_in_executor(None, self._write, batch, dropped)
+
+    def _write(self, batch: list[Exchange], dropped: int) -> None:
+        lines = [orjson.dumps(record(exchange)) for exchange in batch]
+        if dropped:
+            lines.append(orjson.dumps({"event": "access_log_dropped", "lines": dropped}))
+        self._stream.write(b"\n".join(lines) + b"\n")
+        self._stream.flush()
+
+    async def close(self) -> None:
+        """Write what is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._writing is not None:
+            await self._writing
+        if self._pending or self._dropped:
+            self._flush()
+            assert self._writing is not None
+            await self._writing
+
+
+def record(exchange: Exchange) -> dict[str, object]:
+    """What is logged of an exchange. Times are in seconds."""
+    model, caller = exchange.model, exchange.caller
+    fields: dict[str, object] = {
+        "event": "request",
+        "request_id": exchange.request_id,
+        "route": exchange.route.name,
+        "status": exchange.status,
+        "model": model.key if model is not None else None,
+        "key": caller.name if caller is not None else None,
+        "peer": exchange.peer,
+        "stream": exchange.stream,
+        "endpoint": exchange.endpoint.address if exchange.endpoint is not None else None,
+        "attempts": exchange.attempts,
+        "duration": round(exchange.ended - exchange.started, 6),
+        "first_byte": None if exchange.first_byte is None else round(exchange.first_byte - exchange.started, 6),
+        "held": round(exchange.held_seconds, 3),
+        "bytes_out": exchange.bytes_out,
+        "prompt_tokens": exchange.prompt_tokens,
+        "completion_tokens": exchange.completion_tokens,
+    }
+    if exchange.problem is not None:
+        fields["error"] = exchange.problem.code.code
+    if exchange.aborted:
+        fields["aborted_by"] = exchange.aborted
+    return fields

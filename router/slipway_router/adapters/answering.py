@@ -1,0 +1,123 @@
+"""The answer to one request, as it goes out to the caller."""
+
+from http import HTTPStatus
+
+from slipway_router.adapters.downstream import Downstream, answer
+from slipway_router.adapters.engine_connection import ResponseHead
+from slipway_router.domain import engine_errors, headers, sse
+from slipway_router.domain.errors import ErrorCode, Problem
+from slipway_router.domain.exchange import Exchange
+from slipway_router.domain.usage import UsageFinder
+
+
+class Answer:
+    """Passes an engine's answer on, counts what is in it, and puts errors where they can still be said.
+
+    An engine's error message is collected first, since callers get it in the envelope; everything else goes through
+    as it comes.
+    """
+
+    __slots__ = ("_begun", "_downstream", "_exchange", "_finder", "_last_piece", "_model_name", "_refusal", "head")
+
+    def __init__(self, exchange: Exchange, model_name: str, downstream: Downstream) -> None:
+        self._exchange = exchange
+        self._model_name = model_name
+        self._downstream = downstream
+        self._finder = UsageFinder()
+        self._last_piece = b""
+        self._begun = False
+        self._refusal: bytearray | None = None
+        self.head: ResponseHead | None = None
+        """The engine's; None until it has answered."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the engine answers with an error status."""
+        return self._refusal is not None
+
+    def take_head(self, head: ResponseHead) -> None:
+        """The engine has begun to answer."""
+        self.head = head
+        if head.status >= HTTPStatus.BAD_REQUEST:
+            self._refusal = bytearray()
+        else:
+            self._begin(head.status, headers.for_caller(head.headers), head.length)
+
+    def collect(self, pieces: list[bytes], complete: bool) -> bool:
+        """Keep pieces of the engine's error message; True when that is enough to `refuse`."""
+        assert self._refusal is not None
+        for piece in pieces:
+            self._refusal += piece
+        return complete or len(self._refusal) >= engine_errors.MAX_ERROR_BODY
+
+    def refuse(self) -> None:
+        """Answer with what the engine's error means for the caller."""
+        assert self._refusal is not None
+        assert self.head is not None
+        status, body, problem = engine_errors.explain(self.head.status, bytes(self._refusal), self._model_name)
+        self.fail(problem, status, body)
+
+    def write(self, pieces: list[bytes], last: bool) -> None:
+        """Pass pieces of the body on."""
+        self._downstream.write(pieces, last)
+
+    def count(self, pieces: list[bytes], now: float) -> None:
+        """Note pieces of the body that are about to be sent."""
+        if not pieces:
+            return
+        exchange = self._exchange
+        if exchange.first_byte is None:
+            exchange.first_byte = now
+        for piece in pieces:
+            exchange.bytes_out += len(piece)
+            self._finder.feed(piece)
+        self._last_piece = pieces[-1]
+
+    def progress(self, text: str) -> None:
+        """Tell a caller who asked for a stream what a sleeping model does; the answer has begun with that."""
+        if self._exchange.stream:
+            self._begin(HTTPStatus.OK, [(b"content-type", sse.CONTENT_TYPE), (b"cache-control", b"no-cache")], None)
+            self._downstream.write([sse.comment(f"slipway {text}")], last=False)
+
+    def fail(self, problem: Problem, status: int | None = None, body: bytes | None = None) -> None:
+        """Answer with an error; as an event, if the answer had to begin while the model woke."""
+        if not self._begun:
+            answer(self._downstream, self._exchange, problem, status, body)
+            return
+        self._exchange.problem = problem
+        self._exchange.aborted = "engine"
+        self._downstream.write([sse.event(body or problem.body())], last=True)
+
+    def break_off(self) -> None:
+        """End an answer that the engine left unfinished. A stream gets an error event, if its last event is whole."""
+        self._exchange.aborted = "engine"
+        message = f"The engine of the model '{self._model_name}' broke off this answer."
+        problem = self._exchange.problem = Problem(ErrorCode.ENGINE_FAILED, message)
+        if self._is_event_stream() and self._last_piece.endswith((b"\n\n", b"\r\n\r\n")):
+            self._downstream.write([sse.event(problem.body())], last=True)
+        else:
+            self._downstream.abort()
+
+    def abandon(self) -> None:
+        """Cut off a caller who does not read."""
+        self._exchange.aborted = "client"
+        self._downstream.abort()
+
+    def close_books(self) -> None:
+        """Write the token counts into the exchange."""
+        usage = self._finder.usage
+        if usage is not None:
+            self._exchange.prompt_tokens = usage.prompt_tokens
+            self._exchange.completion_tokens = usage.completion_tokens
+
+    def _begin(self, status: int, fields: list[tuple[bytes, bytes]], length: int | None) -> None:
+        if self._begun:
+            return  # Progress was sent while the model woke.
+        self._begun = True
+        self._exchange.status = status
+        fields.append((b"x-request-id", self._exchange.request_id.encode()))
+        self._downstream.begin(status, fields, length)
+
+    def _is_event_stream(self) -> bool:
+        fields = self.head.headers if self.head is not None else ()
+        return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in fields)

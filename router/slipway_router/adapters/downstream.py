@@ -1,0 +1,54 @@
+"""The caller's side of an exchange, whatever server it came in by."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from slipway_router.domain.errors import Problem
+from slipway_router.domain.exchange import Exchange, Headers
+
+JSON = (b"content-type", b"application/json")
+
+
+class Downstream(Protocol):
+    """Where an answer goes."""
+
+    def begin(self, status: int, headers: Headers, length: int | None) -> None:
+        """Start the answer. ``length`` is that of the body in bytes, None if not known yet."""
+        ...
+
+    def write(self, pieces: Sequence[bytes], last: bool) -> None:
+        """Send pieces of the body, and with ``last`` end the answer."""
+        ...
+
+    def abort(self) -> None:
+        """End an answer that cannot be completed, so that the caller notices."""
+        ...
+
+
+class Running(Protocol):
+    """A request that is being answered, as its server sees it."""
+
+    def pause(self) -> None:
+        """The caller reads slower than the answer comes."""
+        ...
+
+    def resume(self) -> None:
+        """The caller has caught up."""
+        ...
+
+    def cancel(self) -> None:
+        """The caller is gone."""
+        ...
+
+
+def answer(
+    downstream: Downstream, exchange: Exchange, problem: Problem, status: int | None = None, body: bytes | None = None
+) -> None:
+    """Answer with the error envelope of ``problem``, or with ``status`` and ``body`` in its place."""
+    exchange.problem = problem
+    exchange.status = status or problem.status
+    content = body or problem.body()
+    exchange.bytes_out += len(content)
+    headers = [JSON, (b"x-request-id", exchange.request_id.encode()), *problem.headers()]
+    downstream.begin(exchange.status, headers, len(content))
+    downstream.write([content], last=True)

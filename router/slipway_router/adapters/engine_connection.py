@@ -1,0 +1,199 @@
+"""A kept-alive HTTP/1.1 connection to an engine, for one request at a time."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import httptools
+
+from slipway_router.domain.exchange import Headers
+
+MAX_HEAD: Final = 65536
+"""Bytes of an engine's response header; more is a failure."""
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """Status and header of an engine's answer."""
+
+    status: int
+    headers: Headers
+    """Names in lower case."""
+    length: int | None
+    """Bytes of the body, None if the engine did not say."""
+
+
+class ResponseHandler(Protocol):
+    """Whoever sent the request."""
+
+    def received(self, head: ResponseHead | None, pieces: list[bytes], complete: bool) -> None:
+        """What one read from the socket brought: the head (once), pieces of the body, the end."""
+        ...
+
+    def lost(self, error: Exception) -> None:
+        """The connection ended before the answer did."""
+        ...
+
+
+class EngineConnection(asyncio.Protocol):
+    """Sends a request, hands the answer over piece by piece as it comes in, never holds more than one read."""
+
+    __slots__ = (
+        "_complete",
+        "_framed",
+        "_handler",
+        "_head",
+        "_head_bytes",
+        "_headers",
+        "_keep",
+        "_length",
+        "_parser",
+        "_paused",
+        "_pieces",
+        "_transport",
+        "closed",
+        "idle_since",
+        "used",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.used = False
+        """Whether it has carried a request already, so that the engine may be about to close it."""
+        self.idle_since = 0.0
+        self._parser = httptools.HttpResponseParser(self)
+        self._handler: ResponseHandler | None = None
+        self._paused = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head: ResponseHead | None = None
+        self._head_bytes = 0
+        self._length: int | None = None
+        self._framed = False
+        self._pieces: list[bytes] = []
+        self._complete = False
+        self._keep = False
+
+    # What the sender does.
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request can be sent, as far as this side knows."""
+        return not self.closed and not self._transport.is_closing()
+
+    def send(self, handler: ResponseHandler, request: tuple[bytes, bytes]) -> None:
+        """Send the head and body of a request; its answer goes to ``handler``."""
+        self._reset()
+        self._handler = handler
+        self._transport.writelines(request)
+
+    def release(self) -> bool:
+        """Let go of the handler. True if the connection can carry another request; otherwise it is cut."""
+        self._handler = None
+        self.used = True
+        if self._complete and self._keep and self.usable:
+            self.resume()
+            return True
+        self.abort()
+        return False
+
+    def abort(self) -> None:
+        """Cut the connection, so that the engine stops working at once."""
+        self._handler = None
+        if not self.closed:
+            self.closed = True
+            self._transport.abort()
+
+    def pause(self) -> None:
+        """Stop reading: the caller is slower than the engine."""
+        if not self._paused and not self.closed:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused and not self.closed:
+            self._paused = False
+            self._transport.resume_reading()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the handler, unless the answer was one that ends with the connection."""
+        self.closed = True
+        handler, self._handler = self._handler, None
+        if handler is None or self._complete:
+            return
+        if self._head is not None and not self._framed and exc is None:
+            self._complete = True
+            handler.received(None, [], True)
+        else:
+            handler.lost(exc or ConnectionResetError("the engine closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse one read and hand over what was in it."""
+        handler = self._handler
+        if handler is None or self._complete:
+            self.abort()  # Nobody asked for these bytes.
+            return
+        had_head = self._head is not None
+        try:
+            self._parser.feed_data(data)
+        except Exception as error:
+            self.abort()
+            handler.lost(error)
+            return
+        head = self._head
+        if head is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD:
+                self.abort()
+                handler.lost(ValueError("the engine's response header is too large"))
+            return
+        pieces, self._pieces = self._pieces, []
+        handler.received(None if had_head else head, pieces, self._complete)
+
+    # What the parser calls. An exception in here comes out of feed_data.
+
+    def on_message_begin(self) -> None:
+        """Refuse a second answer to one request."""
+        if self._complete:
+            raise ValueError("the engine sent more than one answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep one header field."""
+        name = name.lower()
+        self._headers.append((name, value))
+        if name in _FRAMING:
+            self._framed = True
+            if name == b"content-length":
+                self._length = int(value)
+
+    def on_headers_complete(self) -> None:
+        """Keep the head, unless it is an interim answer (1xx)."""
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._head = ResponseHead(status, self._headers, self._length)
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body until the whole read is parsed."""
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """Note the end of the answer, and whether the connection outlives it."""
+        if self._head is None:
+            self._headers = []
+            self._framed = False
+            return
+        self._keep = self._parser.should_keep_alive()
+        self._complete = True

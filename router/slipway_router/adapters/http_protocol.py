@@ -1,0 +1,218 @@
+"""The server side of the hot path: a uvicorn protocol that answers inference requests itself.
+
+Everything that is not an inference request goes to the ASGI application, as in any uvicorn server.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from slipway_router.adapters.http_cycle import Front, HotCycle
+from slipway_router.domain.errors import ErrorCode, Problem
+
+MAX_HEAD: Final = 65536
+"""Bytes of a request's header."""
+MAX_PIPELINE: Final = 32
+"""Requests that a client may send ahead of the answers."""
+LINGER_SECONDS: Final = 2.0
+"""How long the rest of a refused request is read, and thrown away, so that the client gets to see the answer."""
+
+_log = logging.getLogger(__name__)
+
+
+class RouterProtocol(HttpToolsProtocol):
+    """One client connection."""
+
+    def __init__(
+        self, config: Config, server_state: ServerState, front: Front, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(config, server_state, app_state={}, _loop=loop)
+        self._front = front
+        self._hot: HotCycle | None = None
+        """The newest request, if it is a hot one: the parser's body pieces belong to it."""
+        self._active: HotCycle | None = None
+        """The hot request that is being answered."""
+        self._peer = ""
+        self._head_bytes = 0
+        self._in_head = True
+        self._lingering = False
+        self.reading_since: float | None = None
+        """When the request that is being read began; None if none is."""
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note where the caller is."""
+        super().connection_made(transport)
+        self.reading_since = self.loop.time()
+        self._peer = self.client[0] if self.client else ""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel the request under way."""
+        active, self._active = self._active, None
+        if active is not None:
+            active.leave()
+        if isinstance(self.cycle, HotCycle):
+            self.cycle = None  # type: ignore[assignment]
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The caller reads slower than answers come."""
+        super().pause_writing()
+        if self._active is not None and self._active.running is not None:
+            self._active.running.pause()
+
+    def resume_writing(self) -> None:
+        """The caller has caught up."""
+        super().resume_writing()
+        if self._active is not None and self._active.running is not None:
+            self._active.running.resume()
+
+    # Reading.
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; on what is not HTTP, answer in the envelope and hang up."""
+        if self._lingering:
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            if (cycle := self._newest()) is not None:
+                cycle.keep_alive = False  # Whatever follows is not HTTP/1.1.
+        except httptools.HttpParserCallbackError as error:
+            self._on_callback_error(error)
+        except httptools.HttpParserError as error:
+            self.hang_up(Problem(ErrorCode.INVALID_HTTP, f"This is not a valid HTTP/1.1 request: {error}."))
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD:
+                self.hang_up(Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header is larger than {MAX_HEAD} bytes."))
+
+    def _on_callback_error(self, error: httptools.HttpParserCallbackError) -> None:
+        if isinstance(error.__context__, httptools.HttpParserInvalidURLError):
+            self.hang_up(Problem(ErrorCode.INVALID_HTTP, "The request's path is not valid."))
+            return
+        _log.error("a request failed unexpectedly", exc_info=error)
+        self.hang_up(Problem(ErrorCode.INTERNAL, "The router failed on this request."))
+
+    def check_pace(self, oldest: float) -> None:
+        """Close the connection if the request that it reads began before ``oldest``, in the loop's time."""
+        if self.reading_since is None or self.reading_since >= oldest:
+            return
+        if self._in_head and not self._head_bytes:
+            self.transport.close()
+        else:
+            self.hang_up(Problem(ErrorCode.REQUEST_TIMEOUT, "The request took too long to arrive."))
+
+    def hang_up(self, problem: Problem) -> None:
+        """Refuse what the client sends, and close. While an answer is going out, it can only be cut off."""
+        if self._lingering or self.transport.is_closing():
+            return
+        cycle = self._newest()
+        if cycle is not None and not cycle.response_complete:
+            self.transport.abort()
+            return
+        body = problem.body()
+        head = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (STATUS_LINE[problem.status], len(body)) + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close a little later: at once, data still on its way would make the kernel throw the answer away."""
+        self._lingering = True
+        self.reading_since = None
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Start afresh; the ASGI scope is made only when it is needed."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._hot = None
+        self._head_bytes = 0
+        self._in_head = True
+        self.reading_since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        """Take a hot request; hand any other to uvicorn."""
+        self._in_head = False
+        if len(self.pipeline) >= MAX_PIPELINE:
+            self.transport.abort()
+            return
+        path = self.url.partition(b"?")[0]
+        exchange = self._front.open(self.parser.get_method(), path, self.headers, self._peer)
+        if exchange is None:
+            self._prepare_scope()
+            super().on_headers_complete()
+            return
+        http_1_1 = self.parser.get_http_version() == "1.1"
+        cycle = self._hot = HotCycle(
+            self._front,
+            exchange,
+            self.transport,
+            self._on_hot_done,
+            keep_alive=http_1_1 and self.parser.should_keep_alive(),
+            chunks=http_1_1,
+            expects_continue=self.expect_100_continue,
+        )
+        earlier = self._newest()
+        self.cycle = cycle
+        if earlier is None or earlier.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    def _newest(self) -> RequestResponseCycle | None:
+        return self.cycle  # uvicorn's annotation leaves out that there is none at first.
+
+    def _prepare_scope(self) -> None:
+        url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects_continue
+        self.headers.extend(headers)
+
+    def on_body(self, body: bytes) -> None:
+        """Give a piece of the body to its request."""
+        if self._hot is not None:
+            self._hot.take_body(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        self.reading_since = None
+        if self._hot is not None:
+            self._hot.end_body()
+        else:
+            super().on_message_complete()
+
+    # Whose turn it is.
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if isinstance(cycle, HotCycle):
+            self._active = cycle
+            cycle.take_turn()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _on_hot_done(self, cycle: HotCycle) -> None:
+        if self._active is cycle:
+            self._active = None
+        if self.transport.is_closing():
+            return
+        if cycle.keep_alive:
+            self.on_response_complete()
+        elif cycle.body_complete:
+            self.transport.close()
+        else:
+            self._linger()

@@ -1,0 +1,254 @@
+"""Step: carry one request to a replica and its answer back.
+
+A relay is driven by callbacks: the engine's connection hands it what arrives, the caller's server tells it when the
+caller is slow or gone. It tries another replica as long as nothing was answered, and never holds more of an answer
+than one read brought, except an engine's error message.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from slipway_router.adapters.answering import Answer
+from slipway_router.adapters.downstream import Downstream
+from slipway_router.adapters.engine_connection import EngineConnection, ResponseHead
+from slipway_router.adapters.engine_pool import EnginePools
+from slipway_router.adapters.holding import Holder
+from slipway_router.domain import headers
+from slipway_router.domain.balancing import Balancer, Lease, Replica
+from slipway_router.domain.catalogue import Model
+from slipway_router.domain.errors import ErrorCode, Problem, RequestError
+from slipway_router.domain.exchange import Exchange
+
+CLIENT_CLOSED_REQUEST: Final = 499
+"""Status in metrics and logs of a request whose caller left before the answer began (nginx's convention)."""
+_HEAD: Final = (
+    b"POST %b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayParts:
+    """What every relay works with."""
+
+    loop: asyncio.AbstractEventLoop
+    balancer: Balancer
+    pools: EnginePools
+    holder: Holder
+    caller_timeout: float
+    """Seconds that a caller may stop reading while an answer waits for it."""
+    on_end: Callable[[Exchange], None]
+    """Called once with each exchange, when its answer is out or its caller gone."""
+
+
+class Relay:
+    """One request under way."""
+
+    __slots__ = (
+        "_answer",
+        "_connection",
+        "_done",
+        "_exchange",
+        "_fresh",
+        "_last_seen",
+        "_lease",
+        "_model",
+        "_parts",
+        "_paused",
+        "_task",
+        "_tried",
+        "_watchdog",
+    )
+
+    def __init__(self, exchange: Exchange, model: Model, downstream: Downstream, parts: RelayParts) -> None:
+        self._exchange = exchange
+        self._model = model
+        self._parts = parts
+        self._answer = Answer(exchange, model.name, downstream)
+        self._lease: Lease | None = None
+        self._connection: EngineConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._tried: list[Replica] = []
+        self._fresh = False
+        self._last_seen = 0.0
+        self._paused = False
+        self._done = False
+
+    def start(self) -> None:
+        """Send the request to a replica, or wait for one to wake."""
+        lease = self._parts.balancer.pick(self._model.key)
+        if lease is not None:
+            self._try(lease)
+        else:
+            self._task = self._parts.loop.create_task(self._hold())
+
+    # What the caller's server says.
+
+    def pause(self) -> None:
+        """Stop reading from the engine until the caller has caught up."""
+        self._paused = True
+        self._last_seen = self._parts.loop.time()
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        self._last_seen = self._parts.loop.time()
+        if self._connection is not None:
+            self._connection.resume()
+
+    def cancel(self) -> None:
+        """The caller is gone: stop the engine's work at once."""
+        if self._done:
+            return
+        self._exchange.status = self._exchange.status or CLIENT_CLOSED_REQUEST
+        self._exchange.aborted = "client"
+        if self._task is not None:
+            self._task.cancel()
+        self._end()
+
+    # Getting the request to a replica.
+
+    async def _hold(self) -> None:
+        try:
+            lease = await self._parts.holder.lease(self._exchange, self._model, self._answer.progress)
+        except RequestError as error:
+            self._fail(error.problem)
+        else:
+            self._try(lease)
+
+    def _try(self, lease: Lease) -> None:
+        self._lease = lease
+        self._exchange.attempts += 1
+        self._exchange.endpoint = lease.replica.endpoint
+        connection = None if self._fresh else self._parts.pools.take(lease.replica)
+        if connection is None:
+            self._task = self._parts.loop.create_task(self._connect(lease.replica))
+        else:
+            self._send(connection, lease.replica)
+
+    async def _connect(self, replica: Replica) -> None:
+        try:
+            connection = await self._parts.pools.connect(replica, self._model.policy.connect_timeout)
+        except OSError:
+            self._try_another(ErrorCode.ENGINE_UNREACHABLE)
+        else:
+            self._send(connection, replica)
+
+    def _send(self, connection: EngineConnection, replica: Replica) -> None:
+        exchange = self._exchange
+        self._connection = connection
+        self._last_seen = self._parts.loop.time()
+        if self._watchdog is None:
+            policy = self._model.policy
+            first_look = min(policy.first_byte_timeout, policy.idle_timeout, self._parts.caller_timeout)
+            self._watchdog = self._parts.loop.call_later(first_look, self._watch)
+        path, request_id = exchange.route.path.encode(), exchange.request_id.encode()
+        fields = headers.for_engine(exchange.headers)
+        head = _HEAD % (path, replica.host_header, fields, request_id, len(exchange.body))
+        connection.send(self, (head, exchange.body))
+
+    def _try_another(self, code: ErrorCode) -> None:
+        """Nothing was answered: on to the next replica, if there may be a next try."""
+        if self._lease is not None:
+            self._tried.append(self._lease.replica)
+        self._release()
+        lease = None
+        if self._exchange.attempts <= self._model.policy.retries:
+            lease = self._parts.balancer.pick(self._model.key, self._tried)
+        if lease is not None:
+            self._try(lease)
+        else:
+            message = f"No replica of the model '{self._model.name}' answered. Try again."
+            self._fail(Problem(code, message, retry_after=1))
+
+    # What the engine's connection says.
+
+    def received(self, head: ResponseHead | None, pieces: list[bytes], complete: bool) -> None:
+        """Pass on what one read brought."""
+        reply = self._answer
+        self._last_seen = self._parts.loop.time()
+        if head is not None:
+            reply.take_head(head)
+        if reply.refused:
+            if reply.collect(pieces, complete):
+                self._release()
+                reply.refuse()
+                self._end()
+            return
+        reply.count(pieces, self._last_seen)
+        if complete:
+            self._release()
+        reply.write(pieces, complete)
+        if complete:
+            self._end()
+
+    def lost(self, error: Exception) -> None:
+        """The connection broke. One kept alive may have been closed by the engine just as the request was sent."""
+        connection, lease = self._connection, self._lease
+        self._connection = None
+        if self._answer.head is not None:
+            self._break_off()
+        elif connection is not None and connection.used and lease is not None:
+            self._fresh = True
+            self._exchange.attempts -= 1
+            self._try(lease)
+        else:
+            self._try_another(ErrorCode.ENGINE_FAILED)
+
+    # Ends.
+
+    def _watch(self) -> None:
+        """Has anything moved lately? Looks again when the time could be up."""
+        policy = self._model.policy
+        limit = policy.first_byte_timeout if self._exchange.first_byte is None else policy.idle_timeout
+        if self._paused:
+            limit = self._parts.caller_timeout
+        left = self._last_seen + limit - self._parts.loop.time()
+        if left > 0:
+            self._watchdog = self._parts.loop.call_later(left, self._watch)
+        elif self._paused:
+            self._release()
+            self._answer.abandon()
+            self._end()
+        elif self._answer.head is not None and not self._answer.refused:
+            self._break_off()
+        else:
+            self._release()
+            self._fail(
+                Problem(
+                    ErrorCode.ENGINE_TIMEOUT, f"The model '{self._model.name}' did not answer within {limit:.0f} s."
+                )
+            )
+
+    def _fail(self, problem: Problem) -> None:
+        self._answer.fail(problem)
+        self._end()
+
+    def _break_off(self) -> None:
+        self._release()
+        self._answer.break_off()
+        self._end()
+
+    def _release(self) -> None:
+        """Give back the connection and the place on the replica."""
+        lease, connection = self._lease, self._connection
+        self._lease = self._connection = None
+        if lease is not None:
+            if connection is not None:
+                self._parts.pools.give_back(lease.replica, connection)
+            lease.release()
+
+    def _end(self) -> None:
+        if self._done:
+            return
+        self._done = True
+        self._release()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._answer.close_books()
+        self._exchange.ended = self._parts.loop.time()
+        self._parts.on_end(self._exchange)

@@ -1,0 +1,159 @@
+"""The composition root: builds a router from its parts and serves it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import BinaryIO, Final
+
+from slipway_router.adapters.access_log import AccessLog
+from slipway_router.adapters.admin_api import build_admin
+from slipway_router.adapters.engine_pool import EnginePools
+from slipway_router.adapters.holding import PROGRESS_SECONDS, Holder
+from slipway_router.adapters.http_api import ModelsApi, build_api
+from slipway_router.adapters.http_server import HttpServer
+from slipway_router.adapters.metrics import RequestMetrics, new_registry, synced_gauge
+from slipway_router.adapters.relay import RelayParts
+from slipway_router.app.pipeline import Pipeline, RequestIds
+from slipway_router.domain.authentication import Authenticate
+from slipway_router.domain.balancing import Balancer
+from slipway_router.domain.catalogue import CatalogueStore
+from slipway_router.domain.exchange import Exchange
+from slipway_router.domain.keys import KeyStore
+from slipway_router.domain.parsing import parse_call
+from slipway_router.domain.resolving import ResolveModel, authorise, check_available, check_task
+from slipway_router.domain.waiting import WaitingRoom
+from slipway_router.domain.waking import NoWaker, Waker
+
+_SWEEP_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterOptions:
+    """How a router behaves, wherever it runs. Times are in seconds."""
+
+    max_body_bytes: int = 32 * 1024 * 1024
+    request_timeout: float = 120.0
+    """How long a request may take to arrive."""
+    caller_timeout: float = 120.0
+    """How long a caller may stop reading."""
+    progress_interval: float = PROGRESS_SECONDS
+    """Between two words of progress to a streaming caller whose model wakes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a router knows from elsewhere, and whom it can ask for more."""
+
+    catalogue: CatalogueStore
+    keys: KeyStore
+    synced: Callable[[], bool]
+    """Whether the first full picture is there."""
+    waker: Waker = field(default_factory=NoWaker)
+
+
+class Router:
+    """A running router."""
+
+    def __init__(self, sources: Sources, options: RouterOptions, access_log: BinaryIO | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self._sources = sources
+        self._draining = False
+        self._balancer = Balancer(Random())
+        sources.catalogue.subscribe(self._balancer.update)
+        room = WaitingRoom()
+        self._pools = EnginePools(loop)
+        registry = new_registry(sources.catalogue, self._balancer, room)
+        synced_gauge(registry, sources.synced)
+        count = RequestMetrics(registry)
+        self._log = AccessLog(access_log, loop) if access_log is not None else None
+        on_end = _in_turn(count, self._log) if self._log is not None else count
+        holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
+        relays = RelayParts(loop, self._balancer, self._pools, holder, options.caller_timeout, on_end)
+        authenticate = Authenticate(sources.keys, time.time)
+        new_id = RequestIds()
+        self.pipeline = Pipeline(
+            on_headers=(authenticate,),
+            on_body=(parse_call, ResolveModel(sources.catalogue), authorise, check_task, check_available),
+            on_end=on_end,
+            relays=relays,
+            max_body_bytes=options.max_body_bytes,
+            new_id=new_id,
+        )
+        api = build_api(ModelsApi(sources.catalogue, authenticate), sources.synced, new_id)
+        self._data = HttpServer(api, self.pipeline, options.request_timeout)
+        self._admin = HttpServer(build_admin(registry, self._not_ready))
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The data port."""
+        return self._data.port
+
+    @property
+    def admin_port(self) -> int:
+        """The port of probes and metrics."""
+        return self._admin.port
+
+    def _not_ready(self) -> str:
+        if self._draining:
+            return "draining"
+        return "" if self._sources.synced() else "models and keys are not known yet"
+
+    async def start(self, host: str, port: int, admin_port: int | None) -> None:
+        """Listen on both ports, or on the data port alone if ``admin_port`` is None.
+
+        Raises:
+            OSError: an address is taken.
+        """
+        await self._data.start(host, port)
+        if admin_port is not None:
+            await self._admin.start(host, admin_port)
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self._pools.sweep()
+
+    async def stop(self, drain_seconds: float) -> int:
+        """Stop listening, let answers finish for at most ``drain_seconds``; returns how many were cut."""
+        self._draining = True
+        cut = await self._data.drain(drain_seconds)
+        await self._admin.drain(0)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self._pools.close()
+        if self._log is not None:
+            await self._log.close()
+        return cut
+
+
+def _in_turn(first: Callable[[Exchange], None], second: Callable[[Exchange], None]) -> Callable[[Exchange], None]:
+    def both(exchange: Exchange) -> None:
+        first(exchange)
+        second(exchange)
+
+    return both
+
+
+@asynccontextmanager
+async def serving(
+    sources: Sources,
+    *,
+    host: str,
+    port: int,
+    admin_port: int | None = None,
+    options: RouterOptions | None = None,
+    access_log: BinaryIO | None = None,
+    drain_seconds: float = 0.0,
+) -> AsyncIterator[Router]:
+    """A router that serves for the length of the block, in the running event loop."""
+    router = Router(sources, options or RouterOptions(), access_log)
+    await router.start(host, port, admin_port)
+    try:
+        yield router
+    finally:
+        await router.stop(drain_seconds)

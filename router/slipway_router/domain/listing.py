@@ -1,0 +1,23 @@
+"""The models that a caller may use, as OpenAI's API lists them."""
+
+from slipway_router.domain.catalogue import Catalogue, Model
+from slipway_router.domain.keys import Caller
+
+
+def entry(served_name: str, model: Model) -> dict[str, object]:
+    """One model under one of its names. ``state`` and ``tasks`` are Slipway's own additions."""
+    return {
+        "id": served_name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "slipway",
+        "state": model.state,
+        "tasks": sorted(model.tasks),
+        "engine": model.engine,
+    }
+
+
+def visible(catalogue: Catalogue, caller: Caller) -> list[dict[str, object]]:
+    """Every model that the caller's key opens, asleep or awake, by name."""
+    names = sorted(name for name in catalogue.by_name if caller.may_call(name))
+    return [entry(name, catalogue.by_name[name]) for name in names]
