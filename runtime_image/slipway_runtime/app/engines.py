@@ -1,18 +1,24 @@
 """Which engine runs a model: the one place that names them all."""
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from slipway_crds.conditions import Reason
 from slipway_crds.engines import ENGINES, EngineType, Task
 from slipway_crds.runtime_env import RuntimeEnv
+from slipway_runtime.adapters.cpus import usable_cpus
 from slipway_runtime.adapters.dummy.server import DummyServer
 from slipway_runtime.adapters.in_process import InProcessEngine
+from slipway_runtime.adapters.llamacpp.spec import find_gguf, llamacpp_spec
+from slipway_runtime.adapters.process_engine import ProcessEngine
 from slipway_runtime.domain.arguments import parse_arguments
 from slipway_runtime.domain.dummy import DummyOptions
 from slipway_runtime.domain.engine import Engine
 from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.llamacpp import DEFAULT_SLOTS, LlamaCppOptions, LlamaServerConfig
 
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 MakeEngine = Callable[[Path | None], Engine]
 
 
@@ -34,6 +40,11 @@ def served_names(env: RuntimeEnv) -> tuple[str, ...]:
     return env.served_names or (env.model_name,)
 
 
+def connect_host(env: RuntimeEnv) -> str:
+    """The address by which this process reaches its own data port."""
+    return _ANY_ADDRESS.get(env.host, env.host)
+
+
 def tasks(env: RuntimeEnv) -> tuple[Task, ...]:
     """What callers may ask."""
     return env.tasks or ENGINES[env.engine].default_tasks
@@ -48,6 +59,42 @@ def _dummy(env: RuntimeEnv) -> MakeEngine:
     return make
 
 
+def _llamacpp(env: RuntimeEnv) -> MakeEngine:
+    options = parse_arguments("llamacpp", env.engine_args, LlamaCppOptions)
+    _require("xllamacpp", env)
+
+    def make(weights: Path | None) -> Engine:
+        config = LlamaServerConfig(
+            model_path=str(find_gguf(_needed(weights, env))),
+            served_names=served_names(env),
+            tasks=tasks(env),
+            host=env.host,
+            port=env.data_port,
+            slots=env.max_concurrency or DEFAULT_SLOTS,
+            threads=usable_cpus(),
+            gpu=env.gpu_count > 0,
+            options=options,
+        )
+        return ProcessEngine(llamacpp_spec(config, connect_host(env)))
+
+    return make
+
+
+def _require(package: str, env: RuntimeEnv) -> None:
+    # Not imported: only the engine's own process needs it in memory.
+    if importlib.util.find_spec(package) is None:
+        message = f"this installation lacks the {env.engine} engine; install slipway[runtime-{env.engine}]"
+        raise RuntimeFailure(Reason.ENGINE_NOT_AVAILABLE, message)
+
+
+def _needed(weights: Path | None, env: RuntimeEnv) -> Path:
+    if weights is None:
+        message = f"the {env.engine} engine needs weights; {env.model_source} has none"
+        raise RuntimeFailure(Reason.INVALID_CONFIGURATION, message)
+    return weights
+
+
 _MAKERS: Mapping[EngineType, Callable[[RuntimeEnv], MakeEngine]] = {
     EngineType.DUMMY: _dummy,
+    EngineType.LLAMACPP: _llamacpp,
 }

@@ -12,7 +12,7 @@ from slipway_runtime.adapters.control_server import control_server
 from slipway_runtime.adapters.http_server import listen
 from slipway_runtime.adapters.memory_kills import memory_kills
 from slipway_runtime.adapters.warmup import send_warm_ups
-from slipway_runtime.app.engines import engine_maker, served_names, tasks
+from slipway_runtime.app.engines import connect_host, engine_maker, served_names, tasks
 from slipway_runtime.app.status import RuntimeStatus
 from slipway_runtime.app.supervisor import Limits, Parts, Supervisor
 from slipway_runtime.app.weights import weights_fetcher
@@ -20,8 +20,6 @@ from slipway_runtime.domain.sources import parse_source
 from slipway_runtime.domain.warmup import warm_ups
 
 log = logging.getLogger(__name__)
-
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 async def run_runtime(env: RuntimeEnv) -> int:
@@ -43,7 +41,7 @@ async def run_runtime(env: RuntimeEnv) -> int:
 def _parts(env: RuntimeEnv) -> Parts:
     names = served_names(env)
     requests = warm_ups(tasks(env), names[0])
-    host = _ANY_ADDRESS.get(env.host, env.host)
+    host = connect_host(env)
     return Parts(
         fetch=weights_fetcher(parse_source(env.model_source), Path(env.cache_dir)),
         make_engine=engine_maker(env),

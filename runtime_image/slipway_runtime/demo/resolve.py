@@ -1,7 +1,7 @@
 """Where the models behind ``demo://NAME`` lie.
 
-They make the quickstart work offline: the chat model ships inside this distribution, the embedding model is
-written on first use from a package that the runtime's ONNX extra installs.
+They make the quickstart work offline: the chat model ships inside this distribution; the embedding model ships inside
+the container image, and elsewhere it is written on first use from a package that the runtime's ONNX extra installs.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ def _chat(_cache_dir: Path) -> Path:
 
 
 def _embed(cache_dir: Path) -> Path:
+    shipped = Path(__file__).with_name(EMBED_FOLDER)
+    if shipped.is_dir():
+        return shipped
     # Imported here because only the ONNX runtime's environment has these libraries.
     from slipway_runtime.demo.embed_onnx import minilm_source, write_embedding_model
 
