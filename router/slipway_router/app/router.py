@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -20,8 +20,9 @@ from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.domain.authentication import Authenticate
 from slipway_router.domain.balancing import Balancer
 from slipway_router.domain.catalogue import CatalogueStore
-from slipway_router.domain.exchange import Exchange
+from slipway_router.domain.exchange import Exchange, Step
 from slipway_router.domain.keys import KeyStore
+from slipway_router.domain.observing import Observer
 from slipway_router.domain.parsing import parse_call
 from slipway_router.domain.resolving import ResolveModel, authorise, check_available, check_task
 from slipway_router.domain.waiting import WaitingRoom
@@ -52,6 +53,8 @@ class Sources:
     synced: Callable[[], bool]
     """Whether the first full picture is there."""
     waker: Waker = field(default_factory=NoWaker)
+    observer: Observer | None = None
+    """Who else is told of requests."""
 
 
 class Router:
@@ -69,14 +72,16 @@ class Router:
         synced_gauge(registry, sources.synced)
         count = RequestMetrics(registry)
         self._log = AccessLog(access_log, loop) if access_log is not None else None
-        on_end = _in_turn(count, self._log) if self._log is not None else count
+        observer = sources.observer
+        on_end = _in_turn([count, *([self._log] if self._log else []), *([observer.ended] if observer else [])])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
         relays = RelayParts(loop, self._balancer, self._pools, holder, options.caller_timeout, on_end)
         authenticate = Authenticate(sources.keys, time.time)
         new_id = RequestIds()
         self.pipeline = Pipeline(
             on_headers=(authenticate,),
-            on_body=(parse_call, ResolveModel(sources.catalogue), authorise, check_task, check_available),
+            on_body=(parse_call, ResolveModel(sources.catalogue), authorise, check_task, check_available)
+            + ((observer.begun,) if observer else ()),
             on_end=on_end,
             relays=relays,
             max_body_bytes=options.max_body_bytes,
@@ -131,12 +136,15 @@ class Router:
         return cut
 
 
-def _in_turn(first: Callable[[Exchange], None], second: Callable[[Exchange], None]) -> Callable[[Exchange], None]:
-    def both(exchange: Exchange) -> None:
-        first(exchange)
-        second(exchange)
+def _in_turn(steps: Sequence[Step]) -> Step:
+    if len(steps) == 1:
+        return steps[0]
 
-    return both
+    def all_of_them(exchange: Exchange) -> None:
+        for step in steps:
+            step(exchange)
+
+    return all_of_them
 
 
 @asynccontextmanager
