@@ -21,12 +21,14 @@ check: $(VENV)/dev ## Format, lint, types, import layers, drift of generated fil
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m slipway_crds.generate --check crds/generated
-	$(BIN)/python -m slipway_crds.generate --check charts/slipway/files/crds
+	$(BIN)/python -m slipway_crds.generate crds crds/generated --check
+	$(BIN)/python -m slipway_crds.generate crds charts/slipway/files/crds --check
+	$(BIN)/python -m slipway_crds.generate docs docs/reference --check
 
 generate: $(VENV)/dev ## Write the files that are made from the models
-	$(BIN)/python -m slipway_crds.generate crds/generated
-	$(BIN)/python -m slipway_crds.generate charts/slipway/files/crds
+	$(BIN)/python -m slipway_crds.generate crds crds/generated
+	$(BIN)/python -m slipway_crds.generate crds charts/slipway/files/crds
+	$(BIN)/python -m slipway_crds.generate docs docs/reference
 
 lock: $(VENV)/uv ## Pin every dependency anew, with hashes
 	bash requirements/compile.sh

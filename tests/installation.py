@@ -23,6 +23,8 @@ class Installation:
 
     kubectl: Kubectl
     namespace: str
+    environment: Mapping[str, str]
+    """Of a shell whose kubectl and helm talk to the cluster."""
 
     @property
     def router_url(self) -> str:
