@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.cluster import binaries
+from tests.cluster import base_image, binaries, images, release
 from tests.cluster.apiserver import ApiServer
+from tests.cluster.buildah import Buildah
 from tests.cluster.errors import ClusterError
 from tests.cluster.local import MAX_NODES
 from tests.cluster.paths import Paths
@@ -65,6 +66,23 @@ class Commands:
         invocation = self._provider.inside(command)
         return subprocess.run(invocation.argv, env={**os.environ, **invocation.env}).returncode
 
+    def base_image(self) -> int:
+        """Make the base image for buildah and print its name."""
+        base_image.ensure(self._paths, Buildah(self._paths), self._progress)
+        print(base_image.REFERENCE)
+        return 0
+
+    def images(self) -> int:
+        """Build Slipway's images and print their names and archives."""
+        for image in images.ensure(self._paths, self._options.target or images.TARGETS, self._progress):
+            print(f"{image.reference}\t{image.archive}")
+        return 0
+
+    def install(self) -> int:
+        """Install Slipway from this checkout: build and load its images, run helm, wait until it is ready."""
+        release.install(self._provider, self._paths, self._progress, self._options.helm)
+        return 0
+
     def bin(self) -> int:
         """Build what is missing and print the folder of the programs."""
         print(binaries.ensure(self._paths, binaries.CONTROL_PLANE + binaries.NODE, self._progress).folder)
@@ -112,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("down", "status", "kubeconfig", "bin"):
         add(name)
     add("load-image").add_argument("archives", nargs="+", type=Path, metavar="FILE.tar")
+    add("base-image")
+    add("images").add_argument("--target", action="append", choices=images.TARGETS, help="only this one; repeatable")
+    add("install").add_argument("helm", nargs=argparse.REMAINDER, metavar="HELM-ARGUMENT", help="for example --set a=b")
     add("exec").add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
     add("apiserver").add_argument("action", choices=("up", "down", "kubeconfig"))
     return parser

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tests.cluster.docker import docker_runs
 from tests.cluster.errors import ClusterError
 from tests.cluster.existing import ExistingProvider
 from tests.cluster.kind import KindProvider
@@ -14,7 +15,7 @@ from tests.cluster.local import LocalProvider
 from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
 from tests.cluster.report import Report
-from tests.cluster.shell import Invocation, succeeds
+from tests.cluster.shell import Invocation
 
 PROVIDERS = ("local", "kind", "existing")
 
@@ -82,11 +83,6 @@ class Choice:
         if recorded not in PROVIDERS:
             raise ClusterError(f"{self._file} names {recorded!r}, not one of {', '.join(PROVIDERS)}: delete the file")
         return recorded
-
-
-def docker_runs() -> bool:
-    """Tell whether a Docker daemon answers."""
-    return shutil.which("docker") is not None and succeeds(["docker", "version", "--format", "{{.Server.Version}}"])
 
 
 def _best() -> str:

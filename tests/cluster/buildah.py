@@ -1,0 +1,69 @@
+"""buildah with a storage of its own, so that the machine's images stay as they are."""
+
+import os
+from pathlib import Path
+
+from tests.cluster.paths import Paths
+from tests.cluster.shell import run, succeeds
+
+_BUILD_SECONDS = 3600
+
+
+class Buildah:
+    """Builds images without a daemon. Needs root."""
+
+    def __init__(self, paths: Paths) -> None:
+        storage = paths.cache / "buildah"
+        self._command = ["buildah", f"--root={storage}", f"--runroot={paths.run}/buildah"]
+
+    def build(self, context: Path, *arguments: str) -> None:
+        """Run ``buildah build`` on ``context``; base images must be in the storage already.
+
+        Processes of the build are only put into another root folder (``chroot``), which needs fewer rights than a
+        container, and use the host's network.
+        """
+        options = ["--pull=never", "--isolation=chroot", "--network=host", "--layers", "--format=docker"]
+        environment = {"BUILDAH_LAYERS": "true"}
+        run(["nice", *self._command, "build", *options, *arguments, context], env=environment, timeout=_BUILD_SECONDS)
+
+    def exists(self, reference: str) -> bool:
+        """Tell whether the storage has an image of this name."""
+        return succeeds([*self._command, "inspect", "--type=image", reference])
+
+    def label(self, reference: str, key: str) -> str | None:
+        """Return a label of an image, ``None`` if there is no such image or label."""
+        if not self.exists(reference):
+            return None
+        template = f'{{{{index .Docker.Config.Labels "{key}"}}}}'
+        return run([*self._command, "inspect", "--type=image", f"--format={template}", reference]).strip() or None
+
+    def save(self, reference: str, archive: Path) -> None:
+        """Write an image to a Docker archive."""
+        unfinished = archive.with_suffix(".part")
+        unfinished.unlink(missing_ok=True)
+        run([*self._command, "push", "--quiet", reference, f"docker-archive:{unfinished}:{reference}"], timeout=600)
+        unfinished.replace(archive)
+
+    def remove(self, reference: str) -> None:
+        """Remove an image from the storage if it is there."""
+        if self.exists(reference):
+            run([*self._command, "rmi", reference])
+
+
+def machine_mounts(paths: Paths) -> list[str]:
+    """Return ``--volume`` options that let a build reach package sources the way this machine does.
+
+    They bring the certificate bundle, pip's configuration and apt's sources of this machine; nothing of them stays in
+    the image. Without the bundle, pip fails behind a TLS proxy with a misleading "No matching distribution found".
+    """
+    mounts = {}
+    for bundle in filter(None, (os.environ.get("SSL_CERT_FILE"), os.environ.get("PIP_CERT"))):
+        mounts[bundle] = bundle
+    candidates = (os.environ.get("PIP_CONFIG_FILE"), Path.home() / ".config/pip/pip.conf", "/etc/pip.conf")
+    configuration = next((str(file) for file in candidates if file and Path(file).is_file()), None)
+    if configuration is not None:
+        mounts[configuration] = "/etc/pip.conf"
+    sources = paths.cache / "base" / "sources.list"
+    if sources.exists():
+        mounts[str(sources)] = "/etc/apt/sources.list"
+    return [f"--volume={host}:{inside}:ro" for host, inside in mounts.items() if Path(host).is_file()]

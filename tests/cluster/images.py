@@ -1,0 +1,143 @@
+"""The images of Slipway, built from the Dockerfile at the root of the repository."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tests.cluster import base_image
+from tests.cluster.buildah import Buildah, machine_mounts
+from tests.cluster.docker import docker_runs
+from tests.cluster.errors import ClusterError
+from tests.cluster.paths import Paths, locked
+from tests.cluster.progress import Progress
+from tests.cluster.shell import run
+
+REGISTRY = "localhost"
+TARGETS = ("operator", "router", "runtime-llamacpp", "runtime-onnx")
+
+_ROOT = Path(__file__).parent.parent.parent
+_CONTENT = (
+    ".dockerignore",
+    "Dockerfile",
+    "LICENSE",
+    "README.md",
+    "pyproject.toml",
+    "crds",
+    "examples/models",
+    "local",
+    "operator",
+    "requirements",
+    "router",
+    "runtime_image",
+)
+_KEPT_ARCHIVES = 3
+_BUILD_SECONDS = 3600
+TAG_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image and its Docker archive."""
+
+    reference: str
+    archive: Path
+
+
+class Builder(Protocol):
+    """Builds an image from a target of the Dockerfile."""
+
+    def build(self, context: Path, target: str, image: Image) -> None:
+        """Build the image and write its archive."""
+
+    def remove(self, reference: str) -> None:
+        """Remove an image that is no longer needed, if it is there."""
+
+
+class BuildahBuilder:
+    """Builds without a daemon, on a base image made on this machine."""
+
+    def __init__(self, paths: Paths, progress: Progress) -> None:
+        self._buildah = Buildah(paths)
+        base_image.ensure(paths, self._buildah, progress)
+        self._mounts = machine_mounts(paths)
+
+    def build(self, context: Path, target: str, image: Image) -> None:
+        """Build the image and write its archive."""
+        self._buildah.build(context, *self._mounts, f"--target={target}", f"--tag={image.reference}")
+        self._buildah.save(image.reference, image.archive)
+
+    def remove(self, reference: str) -> None:
+        """Remove an image from buildah's storage."""
+        self._buildah.remove(reference)
+
+
+class DockerBuilder:
+    """Builds with the Docker daemon, which pulls the base image."""
+
+    def build(self, context: Path, target: str, image: Image) -> None:
+        """Build the image and write its archive."""
+        run(["docker", "build", f"--target={target}", f"--tag={image.reference}", context], timeout=_BUILD_SECONDS)
+        unfinished = image.archive.with_suffix(".part")
+        run(["docker", "save", f"--output={unfinished}", image.reference], timeout=_BUILD_SECONDS)
+        unfinished.replace(image.archive)
+
+    def remove(self, reference: str) -> None:
+        """Remove an image from the daemon's storage."""
+        run(["docker", "image", "rm", "--force", reference])
+
+
+def content_tag() -> str:
+    """Return a tag made from everything that goes into the images: the same content has the same tag."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *_CONTENT]
+    digest = hashlib.sha256()
+    for name in sorted(set(run(listing, cwd=_ROOT).split("\0")) - {""}):
+        path = _ROOT / name
+        if path.is_file():  # a deleted file stays listed until its deletion is committed
+            digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:TAG_LENGTH]
+
+
+def ensure(paths: Paths, targets: Sequence[str], progress: Progress) -> list[Image]:
+    """Build the images of ``targets`` unless their archives are cached.
+
+    Raises :class:`ClusterError` for an unknown target, and when there is no Dockerfile.
+    """
+    unknown = sorted(set(targets) - set(TARGETS))
+    if unknown:
+        raise ClusterError(f"unknown target {', '.join(unknown)}: use {', '.join(TARGETS)}")
+    if not (_ROOT / "Dockerfile").exists():
+        raise ClusterError(f"{_ROOT} has no Dockerfile")
+    tag = content_tag()
+    folder = paths.cache / "images"
+    images = {target: _image(folder, target, tag) for target in targets}
+    with locked(folder / "lock"):
+        missing = {target: image for target, image in images.items() if not image.archive.exists()}
+        builder = _builder(paths, progress) if missing else None
+        for target, image in missing.items():
+            assert builder is not None
+            with progress.step(f"built {image.reference}"):
+                builder.build(_ROOT, target, image)
+            _prune(folder, target, builder)
+    return list(images.values())
+
+
+def _image(folder: Path, target: str, tag: str) -> Image:
+    name = f"slipway-{target}"
+    return Image(f"{REGISTRY}/{name}:{tag}", folder / f"{name}-{tag}.tar")
+
+
+def _builder(paths: Paths, progress: Progress) -> Builder:
+    return DockerBuilder() if docker_runs() else BuildahBuilder(paths, progress)
+
+
+def _prune(folder: Path, target: str, builder: Builder) -> None:
+    """Drop all but the newest builds of a target: archives hold whole images."""
+    archives = sorted(
+        folder.glob(f"slipway-{target}-{'[0-9a-f]' * TAG_LENGTH}.tar"), key=lambda file: file.stat().st_mtime
+    )
+    for archive in archives[:-_KEPT_ARCHIVES]:
+        archive.unlink()
+        builder.remove(_image(folder, target, archive.stem[-TAG_LENGTH:]).reference)
