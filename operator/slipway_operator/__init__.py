@@ -1,0 +1,1 @@
+"""The operator: makes the cluster what the custom resources ask for."""

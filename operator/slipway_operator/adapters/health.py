@@ -1,0 +1,42 @@
+"""The admin port: /livez, /readyz and /metrics."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from slipway_operator.adapters.metrics import Metrics
+
+
+@asynccontextmanager
+async def serving_health(host: str, port: int, metrics: Metrics, alive: Callable[[], bool]) -> AsyncIterator[int]:
+    """Serve while the context lasts; gives the port, which matters when ``port`` is 0.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/livez", lambda _: _answer(alive())),
+            # A replica that waits for the Lease is as ready as the leader: it takes over when needed.
+            web.get("/readyz", lambda _: _answer(alive())),
+            web.get("/metrics", lambda _: _metrics(metrics)),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=15)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def _answer(good: bool) -> web.Response:
+    return web.json_response({"status": "ok" if good else "failing"}, status=200 if good else 503)
+
+
+async def _metrics(metrics: Metrics) -> web.Response:
+    return web.Response(body=metrics.render(), headers={"Content-Type": metrics.content_type})

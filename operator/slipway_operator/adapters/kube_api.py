@@ -1,0 +1,79 @@
+"""JSON in, JSON out over the official client's connection to the API server."""
+
+import json
+from typing import Any, Final
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from slipway_operator.domain.errors import ClusterError, ConflictError, NotFoundError
+
+APPLY: Final = "application/apply-patch+yaml"
+JSON: Final = "application/json"
+_TIMEOUT_SECONDS: Final = 15.0
+_ERRORS: Final = {404: NotFoundError, 409: ConflictError}
+
+
+class KubeApi:
+    """Requests to one API server, with the credentials of the kubeconfig or of the pod's ServiceAccount.
+
+    The generic call of the client is used rather than its typed ones: manifests are plain objects here from the
+    builders to the wire, and the typed calls would parse each answer into models that nobody reads.
+    """
+
+    def __init__(self, api_client: client.ApiClient) -> None:
+        self._client = api_client
+
+    @classmethod
+    async def connect(cls, kubeconfig: str | None, user_agent: str) -> "KubeApi":
+        """Credentials from the file ``kubeconfig``, or those of the pod when it is None.
+
+        Raises:
+            kubernetes.config.ConfigException: there are no usable credentials.
+        """
+        configuration = client.Configuration()
+        if kubeconfig is None:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        api_client = client.ApiClient(configuration)
+        api_client.user_agent = user_agent
+        return cls(api_client)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def request(
+        self, method: str, path: str, body: Any = None, *, content_type: str = JSON, **query: str
+    ) -> dict[str, Any]:
+        """The object that the API server answers with.
+
+        Raises:
+            ClusterError: any answer but 2xx, or none; `NotFoundError` for 404 and `ConflictError` for 409.
+        """
+        serialized = await self._client.param_serialize(
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": JSON, "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = await self._client.call_api(*serialized, _request_timeout=_TIMEOUT_SECONDS)
+            payload = await response.read()  # type: ignore[no-untyped-call]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ClusterError(0, f"{method} {path}: {type(error).__name__}: {error}") from error
+        if 200 <= response.status < 300:
+            answer: dict[str, Any] = json.loads(payload)
+            return answer
+        raise _ERRORS.get(response.status, ClusterError)(response.status, _message(payload, response.status))
+
+
+def _message(payload: bytes, status: int) -> str:
+    """The ``message`` of a ``metav1.Status``, or the beginning of whatever came instead."""
+    try:
+        return str(json.loads(payload)["message"])
+    except (ValueError, KeyError, TypeError):
+        return payload[:200].decode(errors="replace") or f"HTTP {status}"

@@ -1,0 +1,1 @@
+"""The operator put together: settings, the reconcilers, and the composition root."""

@@ -1,0 +1,127 @@
+"""One reconcile pass over an APIKey, and over a ModelRoute."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from slipway_crds.api_key import APIKey, APIKeyStatus
+from slipway_crds.conditions import ConditionType
+from slipway_crds.keys import new_key
+from slipway_crds.model_route import ModelRoute
+from slipway_operator.app.expectations import Expectations
+from slipway_operator.app.models import post_quietly
+from slipway_operator.app.ports import Cluster, World
+from slipway_operator.domain.api_key import KeyPlan, key_status, plan_key
+from slipway_operator.domain.errors import ConflictError, NotOursError
+from slipway_operator.domain.model_route import route_status
+from slipway_operator.domain.observed import StoredObject
+from slipway_operator.domain.resources import API_KEY, MODEL_ROUTE, SECRET, Manifest, Ref, ref_of
+from slipway_operator.domain.status import differs, transition_event
+
+_log: Final = logging.getLogger(__name__)
+_ECHO_SECONDS: Final = 30.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
+_CONFLICT_SECONDS: Final = 30.0
+"""Nothing tells when somebody else's Secret goes away: only ours are watched."""
+
+
+class KeyReconciler:
+    """Gives each APIKey its Secret, and publishes the hashes that routers accept."""
+
+    def __init__(
+        self, world: World, cluster: Cluster, *, clock: Callable[[], float], now: Callable[[], datetime]
+    ) -> None:
+        self._world = world
+        self._cluster = cluster
+        self._now = now
+        self._written: Expectations[bool] = Expectations(clock, _ECHO_SECONDS)
+
+    async def reconcile(self, key: Ref) -> float | None:
+        """One pass; gives the seconds until something expires or is due.
+
+        Raises:
+            ClusterError: a write failed; the pass is to be repeated.
+        """
+        stored = self._world.object(key)
+        if stored is None:
+            self._written.forget(key)
+            return None
+        api_key = APIKey.model_validate(stored.body)
+        if api_key.metadata.deletion_timestamp is not None:
+            return None
+        secrets = self._world.secrets(key)
+        target = Ref(SECRET, api_key.metadata.namespace, api_key.secret_name)
+        version = next((secret.resource_version for secret in secrets if secret.ref == target), None)
+        if self._written.pending(key, target, version):
+            # A second new key before the first one is seen would make the first one worthless.
+            return _LOOK_AGAIN_SECONDS
+        todo = plan_key(api_key, secrets, self._now(), new_key)
+        problem = await self._execute(key, version, api_key, todo)
+        await self._report(stored, api_key, key_status(api_key, todo.hashes, problem, self._now()))
+        return todo.requeue_after if problem is None else _CONFLICT_SECONDS
+
+    async def _execute(self, key: Ref, version: str | None, api_key: APIKey, todo: KeyPlan) -> str | None:
+        """What keeps the Secret from being made, if anything."""
+        for secret in todo.delete:
+            await self._cluster.delete(secret.ref, secret.uid)
+        if todo.secret is None:
+            return None
+        ref = ref_of(todo.secret)
+        try:
+            if todo.exists:
+                await self._cluster.apply(todo.secret, force=True)
+            else:
+                await self._create(todo.secret, api_key.metadata.uid)
+        except NotOursError as error:
+            return str(error)
+        self._written.wrote(key, ref, version, True)
+        return None
+
+    async def _create(self, secret: Manifest, owner_uid: str) -> None:
+        try:
+            await self._cluster.create(secret)
+        except ConflictError:
+            ref = ref_of(secret)
+            live = await self._cluster.read(ref)
+            references = (live or {}).get("metadata", {}).get("ownerReferences", [])
+            if live is None or any(reference.get("uid") == owner_uid for reference in references):
+                raise  # Our own, not seen yet: the repeated pass will see it.
+            raise NotOursError(
+                f"Secret {ref.name} exists and does not belong to this APIKey; delete it or set spec.secretName"
+            ) from None
+
+    async def _report(self, stored: StoredObject, api_key: APIKey, status: dict[str, Any]) -> None:
+        if not differs(status, stored.status):
+            return
+        metadata = api_key.metadata
+        await self._cluster.apply_status(Ref(API_KEY, metadata.namespace, metadata.name), status)
+        old, new = api_key.status.conditions or (), APIKeyStatus.model_validate(status).conditions or ()
+        event = transition_event(api_key, ConditionType.READY, old, new, self._now())
+        if event is not None:
+            await post_quietly(self._cluster, event)
+
+
+class RouteReconciler:
+    """Says of each ModelRoute whether routers follow it."""
+
+    def __init__(self, world: World, cluster: Cluster, *, now: Callable[[], datetime]) -> None:
+        self._world = world
+        self._cluster = cluster
+        self._now = now
+
+    async def reconcile(self, key: Ref) -> float | None:
+        """One pass.
+
+        Raises:
+            ClusterError: the write failed; the pass is to be repeated.
+        """
+        stored = self._world.object(key)
+        if stored is None:
+            return None
+        route = ModelRoute.model_validate(stored.body)
+        status = route_status(route, self._now())
+        if differs(status, stored.status):
+            metadata = route.metadata
+            await self._cluster.apply_status(Ref(MODEL_ROUTE, metadata.namespace, metadata.name), status)
+        return None

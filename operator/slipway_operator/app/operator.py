@@ -1,0 +1,122 @@
+"""The composition root: one operator process, from its settings to its end."""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from slipway_operator.adapters.cluster import KubernetesCluster
+from slipway_operator.adapters.health import serving_health
+from slipway_operator.adapters.kopf_watch import KopfWorld, build_registry, watch
+from slipway_operator.adapters.kube_api import KubeApi
+from slipway_operator.adapters.lease import Lease
+from slipway_operator.adapters.metrics import Metrics
+from slipway_operator.app.keys import KeyReconciler, RouteReconciler
+from slipway_operator.app.models import ModelReconciler
+from slipway_operator.app.ports import Cluster, World
+from slipway_operator.app.settings import Settings
+from slipway_operator.domain.plan import PlanSettings
+from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, Ref
+from slipway_operator.queue import WorkQueue
+
+_log: Final = logging.getLogger(__name__)
+_SYNC_SECONDS: Final = 120.0
+"""A leader whose watches are not up by then is restarted."""
+
+
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+def build_reconcile(
+    world: World, cluster: Cluster, settings: Settings, now: Callable[[], datetime] = utc_now
+) -> Callable[[Ref], Coroutine[Any, Any, float | None]]:
+    """The work for the queue: one pass over whatever a key stands for."""
+    models = ModelReconciler(world, cluster, PlanSettings(settings.runtime_images), clock=time.monotonic, now=now)
+    keys = KeyReconciler(world, cluster, clock=time.monotonic, now=now)
+    routes = RouteReconciler(world, cluster, now=now)
+    by_kind = {MODEL_DEPLOYMENT: models.reconcile, API_KEY: keys.reconcile, MODEL_ROUTE: routes.reconcile}
+
+    async def reconcile(key: Ref) -> float | None:
+        try:
+            return await by_kind[key.resource](key)
+        except Exception as error:
+            _log.warning("%s: %s: %s", key, type(error).__name__, error)
+            raise
+
+    return reconcile
+
+
+async def run(settings: Settings, kubeconfig: str | None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        ExceptionGroup: something failed for good; with `LeadershipLostError`, another replica acts now.
+    """
+    metrics, stop, liveness = Metrics(), asyncio.Event(), _Liveness()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    api = await KubeApi.connect(kubeconfig, "slipway-operator")
+    try:
+        lease = Lease(
+            api, settings.lease_namespace, settings.lease_name, settings.identity, settings.lease_timing, utc_now
+        )
+        async with serving_health(settings.health_host, settings.health_port, metrics, liveness.alive) as port:
+            _log.info("health and metrics on port %d", port)
+            if await _unless(stop, lease.acquire()):
+                await _lead(settings, api, lease, metrics, liveness, stop)
+    finally:
+        await api.close()
+
+
+async def _lead(
+    settings: Settings, api: KubeApi, lease: Lease, metrics: Metrics, liveness: "_Liveness", stop: asyncio.Event
+) -> None:
+    """Watch and reconcile for as long as this replica holds the Lease."""
+    world, queue = KopfWorld(), WorkQueue[Ref](metrics)
+    reconcile = build_reconcile(world, KubernetesCluster(api, metrics), settings)
+    registry = build_registry(world, queue.add_after, metrics.watch_event)
+    metrics.leading(True)
+    liveness.expect(world.attached)
+    async with asyncio.TaskGroup() as group:
+        background = [group.create_task(lease.hold()), group.create_task(queue.run(reconcile, settings.workers))]
+        # Kopf, when it ends, waits for every task that was started after it: the workers must be there before.
+        await asyncio.sleep(0)
+        await watch(registry, settings.namespaces, stop)
+        for task in background:
+            task.cancel()
+    await lease.release()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether ``work`` was done before ``stop`` was set; if not, it is cancelled."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        working.result()
+        return True
+    working.cancel()
+    return False
+
+
+class _Liveness:
+    """Whether the process does what it is for."""
+
+    def __init__(self) -> None:
+        self._expected: asyncio.Event | None = None
+        self._since = 0.0
+
+    def expect(self, event: asyncio.Event) -> None:
+        """From now on ``event`` is to come within two minutes."""
+        self._expected, self._since = event, time.monotonic()
+
+    def alive(self) -> bool:
+        """False for a leader whose watches did not come up."""
+        if self._expected is None or self._expected.is_set():
+            return True
+        return time.monotonic() - self._since < _SYNC_SECONDS

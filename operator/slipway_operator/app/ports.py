@@ -1,0 +1,56 @@
+"""What the reconcilers need of the outside; the adapters provide it, tests fake it."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from slipway_operator.domain.observed import Child, KeySecret, StoredObject
+from slipway_operator.domain.pods import Pod
+from slipway_operator.domain.resources import Manifest, Ref
+
+
+class World(Protocol):
+    """The watched cluster, read from memory. Owners are named by their child name, which labels carry."""
+
+    def object(self, key: Ref) -> StoredObject | None:
+        """The custom resource that a key of the work queue stands for."""
+        ...
+
+    def children(self, key: Ref) -> Sequence[Child]:
+        """Everything labelled as a child of a ModelDeployment."""
+        ...
+
+    def pods(self, key: Ref) -> Sequence[Pod]:
+        """The pods of a ModelDeployment."""
+        ...
+
+    def secrets(self, key: Ref) -> Sequence[KeySecret]:
+        """Everything labelled as a Secret of an APIKey."""
+        ...
+
+
+class Cluster(Protocol):
+    """Writes to the API server. Every method raises `ClusterError` when the API server refuses."""
+
+    async def apply(self, manifest: Manifest, *, force: bool, field_manager: str = ...) -> None:
+        """Server-side apply; without ``force`` raises `ConflictError` when others own a field."""
+        ...
+
+    async def apply_status(self, ref: Ref, status: dict[str, Any]) -> None:
+        """Server-side apply of all status fields that are the operator's."""
+        ...
+
+    async def create(self, manifest: Manifest) -> None:
+        """Create; raises `ConflictError` when it exists."""
+        ...
+
+    async def delete(self, ref: Ref, uid: str) -> None:
+        """Delete exactly this object."""
+        ...
+
+    async def read(self, ref: Ref) -> Manifest | None:
+        """The live object, past the watches."""
+        ...
+
+    async def post_event(self, event: Manifest) -> None:
+        """Tell an Event once."""
+        ...

@@ -1,0 +1,111 @@
+"""The operator's configuration, from its environment."""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from slipway_crds.duration import parse_duration
+from slipway_crds.engines import EngineType
+from slipway_operator.domain.election import LeaseTiming
+
+_PREFIX: Final = "SLIPWAY_"
+_MOST_WORKERS: Final = 64
+
+
+class SettingsError(ValueError):
+    """A variable of the operator's environment is wrong; the message names it and says what to write."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the operator can be told."""
+
+    runtime_images: Mapping[EngineType, str]
+    """``SLIPWAY_RUNTIME_IMAGES``: a JSON object, engine to image."""
+    namespaces: tuple[str, ...]
+    """``SLIPWAY_WATCH_NAMESPACES``: comma-separated; none means all."""
+    workers: int
+    """``SLIPWAY_WORKERS``: passes that may run at once. Default: 12."""
+    health_host: str
+    """``SLIPWAY_HEALTH_HOST``. Default: 0.0.0.0."""
+    health_port: int
+    """``SLIPWAY_HEALTH_PORT``. Default: 9090."""
+    lease_namespace: str
+    """``SLIPWAY_LEASE_NAMESPACE``. Default: slipway-system."""
+    lease_name: str
+    """``SLIPWAY_LEASE_NAME``. Default: slipway-operator."""
+    lease_timing: LeaseTiming
+    """``SLIPWAY_LEASE_DURATION``: how long the others wait before they take over from a silent leader. Default: 15s."""
+    identity: str
+    """``SLIPWAY_IDENTITY``, else the host's name with the process id: distinguishes replicas."""
+    log_level: str
+    """``SLIPWAY_LOG_LEVEL``: debug, info, warning or error. Default: info."""
+    log_format: str
+    """``SLIPWAY_LOG_FORMAT``: json or text. Default: text."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """The settings in ``environ``.
+
+        Raises:
+            SettingsError: a variable is wrong.
+        """
+        return cls(
+            runtime_images=_images(environ.get(f"{_PREFIX}RUNTIME_IMAGES", "{}")),
+            namespaces=_names(environ.get(f"{_PREFIX}WATCH_NAMESPACES", "")),
+            workers=_integer(environ, "WORKERS", default=12, least=1, most=_MOST_WORKERS),
+            health_host=environ.get(f"{_PREFIX}HEALTH_HOST", "0.0.0.0"),
+            health_port=_integer(environ, "HEALTH_PORT", default=9090, least=0, most=65535),
+            lease_namespace=environ.get(f"{_PREFIX}LEASE_NAMESPACE", "slipway-system"),
+            lease_name=environ.get(f"{_PREFIX}LEASE_NAME", "slipway-operator"),
+            lease_timing=_lease_timing(environ.get(f"{_PREFIX}LEASE_DURATION", "15s")),
+            identity=environ.get(f"{_PREFIX}IDENTITY") or f"{socket.gethostname()}-{os.getpid()}",
+            log_level=_one_of(environ, "LOG_LEVEL", ("info", "debug", "warning", "error")),
+            log_format=_one_of(environ, "LOG_FORMAT", ("text", "json")),
+        )
+
+
+def _images(text: str) -> Mapping[EngineType, str]:
+    example = '{"llamacpp": "registry/slipway-runtime-llamacpp:1.0"}'
+    try:
+        images = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"{_PREFIX}RUNTIME_IMAGES is not JSON ({error}); write for example {example}") from None
+    if not isinstance(images, dict) or not all(isinstance(image, str) and image for image in images.values()):
+        raise SettingsError(f"{_PREFIX}RUNTIME_IMAGES must map engines to images; write for example {example}")
+    unknown = sorted(set(images) - set(EngineType))
+    if unknown:
+        raise SettingsError(f"{_PREFIX}RUNTIME_IMAGES: no engine {unknown[0]!r}; engines: {', '.join(EngineType)}")
+    return {EngineType(engine): image for engine, image in images.items()}
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _integer(environ: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    text = environ.get(f"{_PREFIX}{name}", str(default))
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise SettingsError(f"{_PREFIX}{name} is {text!r}; write a number from {least} to {most}")
+    return int(text)
+
+
+def _one_of(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = environ.get(f"{_PREFIX}{name}", choices[0]).lower()
+    if text not in choices:
+        raise SettingsError(f"{_PREFIX}{name} is {text!r}; write one of {', '.join(choices)}")
+    return text
+
+
+def _lease_timing(text: str) -> LeaseTiming:
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        raise SettingsError(f"{_PREFIX}LEASE_DURATION: {error}") from None
+    if duration < 1:
+        raise SettingsError(f"{_PREFIX}LEASE_DURATION is {text!r}; a Lease lasts at least 1s")
+    # The proportions of client-go's defaults: 15 s, 10 s, 2 s.
+    return LeaseTiming(duration, duration * 2 / 3, duration * 2 / 15)

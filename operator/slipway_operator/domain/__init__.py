@@ -1,0 +1,1 @@
+"""Decisions of the operator: pure functions from what was observed to what should be."""

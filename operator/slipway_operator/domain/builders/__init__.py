@@ -1,0 +1,1 @@
+"""Manifests of the children of a ModelDeployment, one module per kind; all pure functions."""

@@ -1,0 +1,22 @@
+"""What can go wrong between the operator and the API server."""
+
+
+class ClusterError(Exception):
+    """The API server refused or failed; ``code`` is the HTTP status, 0 when there was no answer at all."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class NotFoundError(ClusterError):
+    """The object, or its namespace, is not there (404)."""
+
+
+class ConflictError(ClusterError):
+    """Somebody else changed or owns it, or it exists already (409)."""
+
+
+class NotOursError(Exception):
+    """An object with the name of a child exists and belongs to somebody else."""

@@ -1,0 +1,151 @@
+"""What to do about a ModelDeployment: a pure function of what was observed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from slipway_crds.conditions import Reason
+from slipway_crds.engines import ENGINES, EngineType
+from slipway_crds.model_deployment import ModelDeployment
+from slipway_operator.domain.builders.deployment import deployment, replicas_handover
+from slipway_operator.domain.builders.hpa import horizontal_pod_autoscaler
+from slipway_operator.domain.builders.pdb import pod_disruption_budget
+from slipway_operator.domain.builders.pvc import cache_pvc
+from slipway_operator.domain.builders.service import service
+from slipway_operator.domain.builders.service_account import service_account
+from slipway_operator.domain.drift import holds
+from slipway_operator.domain.observed import ANNOTATION_HASH, Child, Observed
+from slipway_operator.domain.pods import Diagnosis
+from slipway_operator.domain.resources import DEPLOYMENT, PVC, Manifest, Ref, ref_of
+
+_FIRST: Final = frozenset({"ServiceAccount", "PersistentVolumeClaim", "Service"})
+"""Kinds that pods need: made before the Deployment, which would otherwise be refused its first pods."""
+
+
+@dataclass(frozen=True)
+class Apply:
+    """One manifest to apply."""
+
+    manifest: Manifest
+    exists: bool
+    """Whether a child of ours was seen. A first apply must not take over somebody else's object."""
+    handover: Manifest | None = None
+    """To apply just before, by a field manager of its own; see `replicas_handover`."""
+
+    @property
+    def ref(self) -> Ref:
+        """Where the manifest belongs."""
+        return ref_of(self.manifest)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one pass has to do; empty when the world is as it should be."""
+
+    stages: tuple[tuple[Apply, ...], ...] = ()
+    """Applies of one stage are independent of each other; a stage follows the one before it."""
+    delete: tuple[Child, ...] = ()
+    problem: Diagnosis | None = None
+    """Why there is nothing to apply, when the spec asks for something that cannot be had."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the pass writes nothing to children."""
+        return not self.delete and not any(self.stages)
+
+    @property
+    def creates(self) -> bool:
+        """Whether the pass makes a child that was not there."""
+        return any(not apply.exists for stage in self.stages for apply in stage)
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """What the installation decides."""
+
+    images: Mapping[EngineType, str] = field(default_factory=dict)
+    """Runtime image of each engine that this installation has."""
+
+
+def plan(observed: Observed, settings: PlanSettings) -> Plan:
+    """What to apply and what to delete."""
+    model = observed.model
+    if model.metadata.deletion_timestamp is not None:
+        return Plan()
+    problem = _problem(model, settings)
+    if problem is not None and problem.reason is not Reason.NOT_IMPLEMENTED:
+        return Plan(problem=problem)
+    desired = {} if problem is not None else _desired(observed, settings)
+    applies = [apply for ref in desired if (apply := _apply(desired[ref], observed)) is not None]
+    stages = (
+        tuple(apply for apply in applies if apply.ref.resource.kind in _FIRST),
+        tuple(apply for apply in applies if apply.ref.resource.kind not in _FIRST),
+    )
+    unwanted = tuple(
+        child
+        for child in observed.children
+        if child.ref not in desired and child.owner_uid == model.metadata.uid and not child.deleting
+    )
+    return Plan(stages=stages, delete=unwanted, problem=problem)
+
+
+def with_hash(manifest: Manifest) -> Manifest:
+    """The manifest with the hash of itself as an annotation."""
+    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    annotations = {**manifest["metadata"].get("annotations", {}), ANNOTATION_HASH: digest}
+    return {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
+
+
+def up_to_date(child: Child, manifest: Manifest) -> bool:
+    """Whether applying ``manifest`` (with its hash) would change nothing."""
+    if child.applied_hash != manifest["metadata"]["annotations"][ANNOTATION_HASH]:
+        return False
+    live: dict[str, Any] = child.live_fields()
+    metadata = {name: manifest["metadata"][name] for name in ("labels", "ownerReferences")}
+    fields = {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind", "metadata")}
+    return holds({**fields, "metadata": metadata}, live)
+
+
+def _problem(model: ModelDeployment, settings: PlanSettings) -> Diagnosis | None:
+    engine = model.spec.engine
+    if not ENGINES[engine.type].in_pod:
+        return Diagnosis(Reason.NOT_IMPLEMENTED, f"engine {engine.type} is not supported yet")
+    if engine.image is None and engine.type not in settings.images:
+        known = ", ".join(sorted(settings.images)) or "none"
+        message = f"this installation has no image for engine {engine.type} (it has: {known}); set spec.engine.image"
+        return Diagnosis(Reason.ENGINE_NOT_AVAILABLE, message)
+    return None
+
+
+def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest]:
+    model = observed.model
+    claim = observed.child(PVC)
+    image = model.spec.engine.image or settings.images[model.spec.engine.type]
+    manifests = (
+        service_account(model),
+        cache_pvc(model, claim.live_fields() if claim else None),
+        service(model),
+        deployment(model, image),
+        horizontal_pod_autoscaler(model),
+        pod_disruption_budget(model),
+    )
+    return {ref_of(manifest): with_hash(manifest) for manifest in manifests if manifest is not None}
+
+
+def _apply(manifest: Manifest, observed: Observed) -> Apply | None:
+    ref = ref_of(manifest)
+    child = next((child for child in observed.children if child.ref == ref), None)
+    if child is None:
+        return Apply(manifest, exists=False)
+    if child.deleting or up_to_date(child, manifest):
+        return None
+    return Apply(manifest, exists=True, handover=_handover(manifest, child, observed.model))
+
+
+def _handover(manifest: Manifest, child: Child, model: ModelDeployment) -> Manifest | None:
+    if child.ref.resource is not DEPLOYMENT or not child.owns_replicas or "replicas" in manifest["spec"]:
+        return None
+    return replicas_handover(model, child.live_fields()["spec"]["replicas"])

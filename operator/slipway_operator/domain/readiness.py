@@ -1,0 +1,108 @@
+"""Whether a model can serve, and the root cause when it cannot."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from slipway_crds.conditions import Reason
+from slipway_operator.domain.builders.common import fixed_replicas
+from slipway_operator.domain.builders.deployment import applied_replicas
+from slipway_operator.domain.observed import Child, Observed
+from slipway_operator.domain.pods import Diagnosis, Pod, diagnose
+from slipway_operator.domain.resources import DEPLOYMENT
+
+_SEVERITY: Final = {Reason.PENDING: 0, Reason.STARTING: 1, Reason.UNSCHEDULABLE: 2}
+_WORST: Final = 3
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The state of a model, as its conditions tell it."""
+
+    ready: bool
+    reason: Reason
+    message: str
+    progressing: bool
+    """Whether the cluster has still to do what the spec asks for."""
+    wanted: int
+    replicas: int
+    ready_replicas: int
+
+
+def readiness(observed: Observed, problem: Diagnosis | None) -> Readiness:
+    """``problem`` is what kept this pass from making the world so, when something did."""
+    child = observed.child(DEPLOYMENT)
+    status: Mapping[str, Any] = child.status if child else {}
+    wanted, ready = _wanted(observed, child), int(status.get("readyReplicas", 0))
+    settled = child is not None and _settled(child, wanted)
+    cause = problem or _cause(observed.pods, status)
+    verdict = _verdict(observed, wanted, ready, settled, cause)
+    return Readiness(
+        ready=verdict[0],
+        reason=verdict[1],
+        message=verdict[2],
+        progressing=not settled,
+        wanted=wanted,
+        replicas=int(status.get("replicas", 0)),
+        ready_replicas=ready,
+    )
+
+
+def _verdict(
+    observed: Observed, wanted: int, ready: int, settled: bool, cause: Diagnosis | None
+) -> tuple[bool, Reason, str]:
+    model = observed.model
+    if cause is not None and ready == 0 and (wanted > 0 or observed.child(DEPLOYMENT) is None):
+        return False, cause.reason, cause.message
+    if model.spec.lifecycle.suspend:
+        return False, Reason.SUSPENDED, "spec.lifecycle.suspend is true"
+    if wanted == 0:
+        words = "spec.replicas is 0" if fixed_replicas(model) == 0 else "the Deployment is scaled to 0"
+        return False, Reason.SCALED_TO_ZERO, f"{words}; set it to 1 or more to serve"
+    if ready == 0:
+        return False, Reason.PENDING, "the pods are being made"
+    counted = f"{ready} of {wanted} replicas ready"
+    if cause is not None and cause.is_failure:
+        return True, Reason.PARTIALLY_READY, f"{counted}; {cause.reason}: {cause.message}"
+    if ready < wanted:
+        return True, Reason.PARTIALLY_READY, counted
+    return True, Reason.READY, counted if settled else f"{counted}; a new version is rolling out"
+
+
+def _wanted(observed: Observed, child: Child | None) -> int:
+    applied = applied_replicas(observed.model)
+    if applied is not None:
+        return applied
+    return int(child.live_fields()["spec"].get("replicas", 1)) if child else 1
+
+
+def _settled(child: Child, wanted: int) -> bool:
+    """Whether the Deployment controller has seen the Deployment and all replicas are new and ready."""
+    status = child.status
+    counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
+    return "observedGeneration" in status and all(count == wanted for count in counts)
+
+
+def _cause(pods: tuple[Pod, ...], status: Mapping[str, Any]) -> Diagnosis | None:
+    """The worst that happens to the newest pods; what keeps pods from being made when there are none."""
+    living = [pod for pod in pods if not pod.terminating]
+    refused = _refused(status)
+    if not living:
+        return refused
+    newest = max(living, key=lambda pod: (pod.created, pod.name)).revision
+    # A failed pod stays behind after its replacement was made, and tells of the past then.
+    current = [pod for pod in living if pod.revision == newest]
+    current = [pod for pod in current if pod.phase != "Failed"] or current
+    found = [diagnosis for pod in sorted(current, key=lambda pod: pod.name) if (diagnosis := diagnose(pod))]
+    worst = max(found, key=lambda diagnosis: _SEVERITY.get(diagnosis.reason, _WORST), default=None)
+    return refused if refused and (worst is None or not worst.is_failure) else worst
+
+
+def _refused(status: Mapping[str, Any]) -> Diagnosis | None:
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
+    failure = conditions.get("ReplicaFailure")
+    if failure is None or failure.get("status") != "True":
+        return None
+    message = str(failure.get("message", ""))
+    reason = Reason.QUOTA_EXCEEDED if "exceeded quota" in message else Reason.POD_REFUSED
+    return Diagnosis(reason, message[:1024])
