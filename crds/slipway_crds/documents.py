@@ -5,6 +5,7 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from slipway_crds.api_key import APIKey
 from slipway_crds.model_deployment import ModelDeployment
@@ -67,7 +68,7 @@ def _to_resource(document: object, where: str) -> Resource:
     try:
         return model.model_validate(_without_managed_metadata(document), extra="forbid")
     except ValidationError as error:
-        problems = "; ".join(f"{_path(item['loc'])}: {_message(item)}" for item in error.errors())
+        problems = "; ".join(f"{_path(item['loc'])}: {_message(item)}" for item in _telling(error))
         raise DocumentError(f"{where}, {kind} {name}: {problems}") from None
 
 
@@ -81,6 +82,13 @@ def _without_managed_metadata(document: dict[str, Any]) -> dict[str, Any]:
         return document
     kept = {key: value for key, value in metadata.items() if key in _METADATA_FIELDS}
     return {**{key: value for key, value in document.items() if key != "status"}, "metadata": kept}
+
+
+def _telling(error: ValidationError) -> list[ErrorDetails]:
+    """The errors without the claim that a list is too short, which only means that the items named already are bad."""
+    found = error.errors()
+    named_already = {item["loc"][:depth] for item in found for depth in range(len(item["loc"]))}
+    return [item for item in found if item["type"] != "too_short" or item["loc"] not in named_already]
 
 
 def _path(location: tuple[int | str, ...]) -> str:
