@@ -2,12 +2,13 @@
 
 import base64
 import struct
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from slipway_runtime.domain.openai import ApiError
 
 MAX_INPUTS = 2048
+Vector = TypeVar("Vector")
 Text = str | list[int]
 
 
@@ -31,21 +32,25 @@ def read_texts(body: dict[str, Any]) -> list[Text]:
     return raw
 
 
+def pack_floats(vector: Sequence[float]) -> bytes:
+    """``vector`` as little-endian float32."""
+    return struct.pack(f"<{len(vector)}f", *vector)
+
+
 def embeddings_body(
-    model: str, vectors: Sequence[Any], usage: dict[str, int], encoding_format: str | None
+    model: str,
+    vectors: Sequence[Vector],
+    usage: dict[str, int],
+    encoding_format: object,
+    to_bytes: Callable[[Vector], bytes],
 ) -> dict[str, Any]:
-    """OpenAI's list object. ``vectors`` are sequences of floats; base64 is of little-endian float32."""
-    encode = _base64 if encoding_format == "base64" else _same
+    """OpenAI's list object. ``to_bytes`` gives a vector as little-endian float32, for the format base64."""
+
+    def encode(vector: Vector) -> Vector | str:
+        return base64.b64encode(to_bytes(vector)).decode() if encoding_format == "base64" else vector
+
     data = [{"object": "embedding", "index": i, "embedding": encode(vector)} for i, vector in enumerate(vectors)]
     return {"object": "list", "data": data, "model": model, "usage": usage}
-
-
-def _base64(vector: Sequence[float]) -> str:
-    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-
-
-def _same(vector: Any) -> Any:
-    return vector
 
 
 def _are_tokens(value: object) -> bool:

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp
 from slipway_crds.conditions import Reason
 from slipway_runtime.domain.failure import RuntimeFailure
 
-_BACKLOG = 2048
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 
 
 class QuietServer(uvicorn.Server):
@@ -22,15 +23,13 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """A socket bound to ``host:port``. Raises RuntimeFailure (InvalidConfiguration) when the port cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
-        # Listening here makes a second runtime on the same port fail now, and not in uvicorn's thread.
-        sock.listen(_BACKLOG)
     except OSError as error:
         sock.close()
         message = f"cannot listen on {host}:{port}: {error.strerror}"
@@ -50,6 +49,6 @@ def make_server(app: ASGIApp) -> QuietServer:
         log_config=None,
         log_level="warning",
         server_header=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
     )
     return QuietServer(config)

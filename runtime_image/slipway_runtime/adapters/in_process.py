@@ -9,7 +9,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from slipway_runtime.adapters.http_server import QuietServer, listen, make_server
+from slipway_runtime.adapters.http_server import BACKLOG, QuietServer, bind, make_server
 from slipway_runtime.adapters.threads import run_in_thread
 from slipway_runtime.domain.engine import EngineExit
 
@@ -58,7 +58,7 @@ class InProcessEngine:
 
     async def start(self) -> None:
         """Load the model and listen."""
-        sock = listen(*self._address)
+        sock = bind(*self._address)
         try:
             await run_in_thread(self._model.load, name="load")
         except BaseException:
@@ -66,8 +66,9 @@ class InProcessEngine:
             raise
         server = self._server = make_server(self._counting(self._model.application(self._crash)))
         self._thread = threading.Thread(target=self._serve, args=(server, sock), name="data-port", daemon=True)
+        # Only now, so that nobody's request waits while the model loads; the thread need not be waited for.
+        sock.listen(BACKLOG)
         self._thread.start()
-        # No need to wait for the thread: the socket listens, so early requests wait in its backlog.
 
     async def wait(self) -> EngineExit:
         """Return when the engine has ended."""

@@ -17,6 +17,7 @@ from slipway_runtime.domain.dummy import DummyOptions
 from slipway_runtime.domain.engine import Engine
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.llamacpp import DEFAULT_SLOTS, LlamaCppOptions, LlamaServerConfig
+from slipway_runtime.domain.sentence_transformers import OnnxOptions
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 MakeEngine = Callable[[Path | None], Engine]
@@ -80,6 +81,24 @@ def _llamacpp(env: RuntimeEnv) -> MakeEngine:
     return make
 
 
+def _onnx(env: RuntimeEnv) -> MakeEngine:
+    options = parse_arguments("onnx", env.engine_args, OnnxOptions)
+    _require("onnxruntime", env)
+    if set(tasks(env)) != {Task.EMBEDDINGS}:
+        message = "the onnx engine does embeddings only as yet; write tasks: [embeddings]"
+        raise RuntimeFailure(Reason.NOT_IMPLEMENTED, message)
+
+    def make(weights: Path | None) -> Engine:
+        # Its libraries are part of the ONNX runtime only.
+        from slipway_runtime.adapters.onnx.server import OnnxServer
+
+        threads = options.threads or usable_cpus()
+        server = OnnxServer(_needed(weights, env), options, served_names(env), threads=threads, gpu=env.gpu_count > 0)
+        return InProcessEngine(server, env.host, env.data_port)
+
+    return make
+
+
 def _require(package: str, env: RuntimeEnv) -> None:
     # Not imported: only the engine's own process needs it in memory.
     if importlib.util.find_spec(package) is None:
@@ -97,4 +116,5 @@ def _needed(weights: Path | None, env: RuntimeEnv) -> Path:
 _MAKERS: Mapping[EngineType, Callable[[RuntimeEnv], MakeEngine]] = {
     EngineType.DUMMY: _dummy,
     EngineType.LLAMACPP: _llamacpp,
+    EngineType.ONNX: _onnx,
 }

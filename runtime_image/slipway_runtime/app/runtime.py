@@ -9,7 +9,7 @@ from pathlib import Path
 from slipway_crds.duration import parse_duration
 from slipway_crds.runtime_env import RuntimeEnv
 from slipway_runtime.adapters.control_server import control_server
-from slipway_runtime.adapters.http_server import listen
+from slipway_runtime.adapters.http_server import bind
 from slipway_runtime.adapters.memory_kills import memory_kills
 from slipway_runtime.adapters.warmup import send_warm_ups
 from slipway_runtime.app.engines import connect_host, engine_maker, served_names, tasks
@@ -30,7 +30,7 @@ async def run_runtime(env: RuntimeEnv) -> int:
     supervisor = Supervisor(parts, limits, status)
     _handle_signals(supervisor)
     server = control_server(status, supervisor.drain)
-    serving = asyncio.create_task(server.serve(sockets=[listen(env.host, env.control_port)]))
+    serving = asyncio.create_task(server.serve(sockets=[bind(env.host, env.control_port)]))
     try:
         return await supervisor.run()
     finally:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from slipway_crds.conditions import Reason
 from slipway_runtime.adapters.dummy.answers import Answer, completion_body, stream_body
-from slipway_runtime.adapters.embeddings_http import embeddings_body, read_texts
+from slipway_runtime.adapters.embeddings_http import embeddings_body, pack_floats, read_texts
 from slipway_runtime.adapters.openai_http import ERROR_HANDLERS, json_response, read_json, unless_disconnected
 from slipway_runtime.domain.dummy import DummyOptions, count_words, embedding, parse_knobs
 from slipway_runtime.domain.engine import EngineExit
@@ -99,7 +99,7 @@ class DummyServer:
         texts = read_texts(body)
         vectors = [embedding(text if isinstance(text, str) else repr(text), self._options.dimensions) for text in texts]
         words = sum(count_words(text) if isinstance(text, str) else len(text) for text in texts)
-        return json_response(embeddings_body(model, vectors, usage(words), body.get("encoding_format")))
+        return json_response(embeddings_body(model, vectors, usage(words), body.get("encoding_format"), pack_floats))
 
     async def _models(self, _: Request) -> Response:
         return json_response(model_list(self._served))

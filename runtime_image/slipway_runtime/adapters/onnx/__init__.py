@@ -1,0 +1,1 @@
+"""Embeddings by ONNX Runtime, in this process, with dynamic batching."""

@@ -1,0 +1,32 @@
+"""Which waiting sequences to run together."""
+
+from collections.abc import Sequence
+from typing import Final
+
+_CLOSE: Final = 16
+"""Tokens by which lengths may always differ: below this, padding costs less than another run."""
+
+
+def choose_batch(lengths: Sequence[int], max_tokens: int) -> list[int]:
+    """Indices into ``lengths`` (oldest first) of the next batch, shortest first.
+
+    The oldest is always in it, so nobody starves. The rest are those nearest to it in length, while all of them padded
+    to the longest stay within ``max_tokens`` and the shortest has at least half the length of the longest. Raises
+    ValueError when nothing waits.
+    """
+    if not lengths:
+        raise ValueError("nothing waits")
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    low = high = order.index(0)
+    while True:
+        below = lengths[order[low]] - lengths[order[low - 1]] if low > 0 else None
+        above = lengths[order[high + 1]] - lengths[order[high]] if high + 1 < len(order) else None
+        if below is None and above is None:
+            break
+        grow_up = below is None or (above is not None and above < below)
+        new_low, new_high = (low, high + 1) if grow_up else (low - 1, high)
+        shortest, longest = lengths[order[new_low]], lengths[order[new_high]]
+        if (new_high - new_low + 1) * longest > max_tokens or longest > max(2 * shortest, shortest + _CLOSE):
+            break
+        low, high = new_low, new_high
+    return order[low : high + 1]
