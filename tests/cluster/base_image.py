@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.cluster import debian
 from tests.cluster.buildah import Buildah
-from tests.cluster.errors import ClusterError
+from tests.cluster.package_sources import apt_sources
 from tests.cluster.paths import Paths, locked
 from tests.cluster.progress import Progress
 from tests.cluster.shell import run
@@ -23,6 +23,7 @@ PACKAGES = ("ca-certificates", "python3", "python3-venv")
 _LABEL = "slipway.dev/base"
 _STRIPPED = (
     "etc/apt/sources.list",
+    "etc/hostname",
     "etc/resolv.conf",
     "var/cache/apt/archives",
     "var/cache/apt/pkgcache.bin",
@@ -43,36 +44,21 @@ def ensure(paths: Paths, buildah: Buildah, progress: Progress) -> str:
 
     Raises :class:`ClusterError` when this machine has no Debian source for :data:`SUITE`.
     """
-    version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    recipe = repr((SUITE, PACKAGES, _STRIPPED, _KEPT_EMPTY))
+    version = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     debian.ensure(debian.IMAGES, progress)
     folder = paths.cache / "base"
     with locked(folder / "lock"):
-        sources = _sources()
-        (folder / "sources.list").write_text("".join(f"deb {source}\n" for source in sources))
         archive = folder / f"{SUITE}-{version}.tar"
         if not archive.exists():
             with progress.step(f"{REFERENCE}: debootstrap"):
                 for old in folder.glob("*.tar"):
                     old.unlink()
-                _debootstrap(archive, mirror=sources[0].split()[0])
+                _debootstrap(archive, mirror=apt_sources(SUITE)[0].split()[0])
         if buildah.label(REFERENCE, _LABEL) != version:
             with progress.step(f"{REFERENCE}: into buildah's storage"):
                 _import(buildah, archive, version)
     return version
-
-
-def _sources() -> list[str]:
-    """Return what apt on this machine knows of the suite, as ``URI RELEASE COMPONENT``, the suite itself first."""
-    template = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
-    lines = run(["apt-get", "indextargets", "--format", template, "Created-By: Packages"]).splitlines()
-    found = sorted(
-        {line for line in lines if line.split()[1].partition("-")[0] == SUITE}, key=lambda line: line.split()[1]
-    )
-    if not found or found[0].split()[1] != SUITE:
-        raise ClusterError(
-            f"apt's sources on this machine have no suite {SUITE}: add it, or build the images with Docker"
-        )
-    return found
 
 
 def _debootstrap(archive: Path, *, mirror: str) -> None:
@@ -89,17 +75,8 @@ def _debootstrap(archive: Path, *, mirror: str) -> None:
         for kept in _KEPT_EMPTY:
             (root / kept).mkdir(parents=True, exist_ok=True)
         unfinished = archive.with_suffix(".part")
-        run(
-            [
-                "tar",
-                "--create",
-                f"--file={unfinished}",
-                "--numeric-owner",
-                "--exclude=./dev/*",
-                f"--directory={root}",
-                ".",
-            ]
-        )
+        options = ("--numeric-owner", "--exclude=./dev/*", f"--directory={root}")
+        run(["tar", "--create", f"--file={unfinished}", *options, "."])
         unfinished.replace(archive)
 
 

@@ -1,6 +1,5 @@
 """buildah with a storage of its own, so that the machine's images stay as they are."""
 
-import os
 from pathlib import Path
 
 from tests.cluster.paths import Paths
@@ -48,22 +47,3 @@ class Buildah:
         """Remove an image from the storage if it is there."""
         if self.exists(reference):
             run([*self._command, "rmi", reference])
-
-
-def machine_mounts(paths: Paths) -> list[str]:
-    """Return ``--volume`` options that let a build reach package sources the way this machine does.
-
-    They bring the certificate bundle, pip's configuration and apt's sources of this machine; nothing of them stays in
-    the image. Without the bundle, pip fails behind a TLS proxy with a misleading "No matching distribution found".
-    """
-    mounts = {}
-    for bundle in filter(None, (os.environ.get("SSL_CERT_FILE"), os.environ.get("PIP_CERT"))):
-        mounts[bundle] = bundle
-    candidates = (os.environ.get("PIP_CONFIG_FILE"), Path.home() / ".config/pip/pip.conf", "/etc/pip.conf")
-    configuration = next((str(file) for file in candidates if file and Path(file).is_file()), None)
-    if configuration is not None:
-        mounts[configuration] = "/etc/pip.conf"
-    sources = paths.cache / "base" / "sources.list"
-    if sources.exists():
-        mounts[str(sources)] = "/etc/apt/sources.list"
-    return [f"--volume={host}:{inside}:ro" for host, inside in mounts.items() if Path(host).is_file()]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.cluster import base_image
-from tests.cluster.buildah import Buildah, machine_mounts
+from tests.cluster import base_image, package_sources
+from tests.cluster.buildah import Buildah
 from tests.cluster.docker import docker_runs
 from tests.cluster.errors import ClusterError
 from tests.cluster.paths import Paths, locked
@@ -61,7 +61,7 @@ class BuildahBuilder:
     def __init__(self, paths: Paths, progress: Progress) -> None:
         self._buildah = Buildah(paths)
         base_image.ensure(paths, self._buildah, progress)
-        self._mounts = machine_mounts(paths)
+        self._mounts = package_sources.volumes(paths.cache / "sources", base_image.SUITE)
 
     def build(self, context: Path, target: str, image: Image) -> None:
         """Build the image and write its archive."""
@@ -135,9 +135,8 @@ def _builder(paths: Paths, progress: Progress) -> Builder:
 
 def _prune(folder: Path, target: str, builder: Builder) -> None:
     """Drop all but the newest builds of a target: archives hold whole images."""
-    archives = sorted(
-        folder.glob(f"slipway-{target}-{'[0-9a-f]' * TAG_LENGTH}.tar"), key=lambda file: file.stat().st_mtime
-    )
+    named = folder.glob(f"slipway-{target}-{'[0-9a-f]' * TAG_LENGTH}.tar")
+    archives = sorted(named, key=lambda file: file.stat().st_mtime)
     for archive in archives[:-_KEPT_ARCHIVES]:
         archive.unlink()
         builder.remove(_image(folder, target, archive.stem[-TAG_LENGTH:]).reference)

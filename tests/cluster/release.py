@@ -35,5 +35,5 @@ def install(provider: Provider, paths: Paths, progress: Progress, extra: Sequenc
     target = (f"--kubeconfig={provider.kubeconfig()}", f"--namespace={NAMESPACE}", "--create-namespace")
     waiting = ("--wait", f"--timeout={_READY_SECONDS}s")
     with progress.step(f"installed release {RELEASE}"):
-        argv = [helm, "upgrade", "--install", RELEASE, _CHART, *target, *values, *waiting, *extra]
+        argv = (str(helm), "upgrade", "--install", RELEASE, str(_CHART), *target, *values, *waiting, *extra)
         run(argv, timeout=_READY_SECONDS + 60)
