@@ -1,3 +1,10 @@
 """Fixtures that more than one test file uses."""
 
-pytest_plugins = ("tests.tiers", "tests.cluster.fixtures", "tests.custom_resources", "tests.installation_fixtures")
+pytest_plugins = (
+    "tests.tiers",
+    "tests.golden",
+    "tests.cluster.fixtures",
+    "tests.custom_resources",
+    "tests.chart_fixtures",
+    "tests.installation_fixtures",
+)

@@ -1,0 +1,61 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.chart import NAMESPACE, Helm, of_kind
+
+pytestmark = pytest.mark.apiserver
+
+USER_ROLES = {"slipway-edit", "slipway-view"}
+
+
+def _rights(role: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield from ((group, resource, verb) for verb in rule["verbs"])
+
+
+def test_nothing_is_granted_by_wildcard(helm: Helm) -> None:
+    objects = helm.render()
+    roles = [*of_kind(objects, "ClusterRole").values(), *of_kind(objects, "Role").values()]
+    assert len(roles) == 5
+    assert not [right for role in roles for right in _rights(role) if "*" in right]
+
+
+def test_the_router_reads_slipways_resources_and_endpoints_and_writes_demand_alone(helm: Helm) -> None:
+    router = of_kind(helm.render(), "ClusterRole")["slipway-router"]
+    read = {(group, resource) for group, resource, verb in _rights(router) if verb in ("get", "list", "watch")}
+    written = {right for right in _rights(router) if right[2] not in ("get", "list", "watch")}
+    assert read == {
+        ("discovery.k8s.io", "endpointslices"),
+        *(("slipway.dev", resource) for resource in ("apikeys", "modeldeployments", "modelroutes")),
+    }
+    assert written == {("slipway.dev", "modeldeployments/status", "patch")}
+
+
+def test_named_namespaces_get_roles_and_the_cluster_gets_none(helm: Helm) -> None:
+    objects = helm.render("watchNamespaces={team-a,team-b}")
+    names = {
+        f"{namespace}/slipway-{program}" for namespace in ("team-a", "team-b") for program in ("operator", "router")
+    }
+    assert of_kind(objects, "ClusterRole").keys() == USER_ROLES
+    assert not of_kind(objects, "ClusterRoleBinding")
+    assert of_kind(objects, "Role").keys() == {*names, "slipway-operator-lease"}
+    bindings = of_kind(objects, "RoleBinding")
+    assert bindings.keys() == {*names, "slipway-operator-lease"}
+    assert {subject["namespace"] for binding in bindings.values() for subject in binding["subjects"]} == {NAMESPACE}
+
+
+def test_named_namespaces_get_the_rights_that_the_cluster_would(helm: Helm) -> None:
+    everywhere = of_kind(helm.render(), "ClusterRole")
+    named = of_kind(helm.render("watchNamespaces={team-a}"), "Role")
+    for program in ("slipway-operator", "slipway-router"):
+        assert named[f"team-a/{program}"]["rules"] == everywhere[program]["rules"]
+
+
+def test_who_may_edit_models_may_not_make_keys(helm: Helm) -> None:
+    edit = of_kind(helm.render(), "ClusterRole")["slipway-edit"]
+    assert not [right for right in _rights(edit) if right[1].startswith("apikeys")]
+    assert not USER_ROLES & of_kind(helm.render("rbac.aggregateRoles=false"), "ClusterRole").keys()
