@@ -1,0 +1,12 @@
+#!/bin/sh
+# Installs a pinned file into the environment of an image: install.sh FILE. Wheels only, so nothing is compiled or run;
+# no pip and no commands of dependencies inside; byte code beside the sources, since the root file system will be read-only.
+set -eu
+environment=/opt/slipway
+/opt/build/bin/pip --python "$environment/bin/python" install \
+    --no-cache-dir --no-compile --no-deps --only-binary :all: --require-hashes --requirement "$1"
+find "$environment/lib" -depth -type d \( -name test -o -name tests \) -exec rm -r {} +
+find "$environment/lib" -name '*.pyi' -delete
+find "$environment/bin" -type f -delete
+# Hashes instead of modification times keep the byte code valid, whatever copying does to files.
+"$environment/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$environment/lib"
