@@ -28,6 +28,8 @@ def main() -> None:
     except* LeadershipLostError as lost:
         _log.error("%s; ending", lost.exceptions[0])
         sys.exit(1)
+    except* OSError as failed:
+        sys.exit(f"slipway-operator: {failed.exceptions[0]}")
 
 
 class _JsonFormatter(logging.Formatter):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, FIELD_MANAGER_OPERATOR_STATUS
-from slipway_operator.adapters.kube_api import APPLY, KubeApi
+from slipway_operator.adapters.kube_api import APPLY, MERGE, KubeApi
 from slipway_operator.adapters.metrics import Metrics
 from slipway_operator.domain.errors import ClusterError, ConflictError, NotFoundError
 from slipway_operator.domain.resources import Manifest, Ref, ref_of
@@ -26,6 +26,16 @@ class KubernetesCluster:
         path = ref.resource.path(ref.namespace, ref.name)
         force_text = "true" if force else "false"
         await self._write("PATCH", path, ref, manifest, APPLY, fieldManager=field_manager, force=force_text)
+
+    async def overwrite(self, manifest: Manifest) -> None:
+        """Set every field of the manifest, lists as wholes: what people added to them goes.
+
+        Raises:
+            ClusterError: the API server refused.
+        """
+        ref = ref_of(manifest)
+        path = ref.resource.path(ref.namespace, ref.name)
+        await self._write("PATCH", path, ref, manifest, MERGE, fieldManager=FIELD_MANAGER_OPERATOR)
 
     async def apply_status(self, ref: Ref, status: dict[str, Any]) -> None:
         """Server-side apply of the whole status that is the operator's; nothing when the object is gone.

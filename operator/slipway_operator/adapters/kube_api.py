@@ -6,12 +6,13 @@ from typing import Any, Final
 import aiohttp
 from kubernetes.aio import client, config
 
-from slipway_operator.domain.errors import ClusterError, ConflictError, NotFoundError
+from slipway_operator.domain.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 
 APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 _TIMEOUT_SECONDS: Final = 15.0
-_ERRORS: Final = {404: NotFoundError, 409: ConflictError}
+_ERRORS: Final = {404: NotFoundError, 409: ConflictError, 422: InvalidError}
 
 
 class KubeApi:

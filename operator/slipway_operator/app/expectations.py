@@ -4,7 +4,7 @@ A pass may start between a write and its arrival on the watch. It would see the 
 again, so what was written is remembered until the object is seen to have changed, or for a short while.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -33,15 +33,21 @@ class Expectations(Generic[T]):
         written = _Written(version_before, value, self._clock() + self._seconds)
         self._owners.setdefault(owner, {})[ref] = written
 
-    def pending(self, owner: Ref, ref: Ref, version_now: str | None) -> T | None:
-        """What was written, while ``ref`` is still seen as it was before; None once it changed."""
+    def observe(self, owner: Ref, versions: Mapping[Ref, str]) -> None:
+        """Forget the writes that show by now: ``versions`` are the ``resourceVersion`` of all that is seen."""
+        now = self._clock()
+        kept = {
+            ref: written
+            for ref, written in self._owners.pop(owner, {}).items()
+            if versions.get(ref) == written.version_before and now < written.forget_at
+        }
+        if kept:
+            self._owners[owner] = kept
+
+    def pending(self, owner: Ref, ref: Ref) -> T | None:
+        """What was written to ``ref`` and does not show yet, as of the last `observe`."""
         written = self._owners.get(owner, {}).get(ref)
-        if written is None:
-            return None
-        if written.version_before != version_now or written.forget_at <= self._clock():
-            del self._owners[owner][ref]
-            return None
-        return written.value
+        return written.value if written is not None else None
 
     def forget(self, owner: Ref) -> None:
         """The custom resource is gone."""

@@ -53,7 +53,8 @@ class KeyReconciler:
         secrets = self._world.secrets(key)
         target = Ref(SECRET, api_key.metadata.namespace, api_key.secret_name)
         version = next((secret.resource_version for secret in secrets if secret.ref == target), None)
-        if self._written.pending(key, target, version):
+        self._written.observe(key, {target: version} if version else {})
+        if self._written.pending(key, target):
             # A second new key before the first one is seen would make the first one worthless.
             return _LOOK_AGAIN_SECONDS
         todo = plan_key(api_key, secrets, self._now(), new_key)

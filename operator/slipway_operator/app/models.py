@@ -12,8 +12,8 @@ from slipway_crds.conditions import Condition, ConditionType, Reason
 from slipway_crds.model_deployment import ModelDeployment, ModelDeploymentStatus
 from slipway_operator.app.expectations import Expectations
 from slipway_operator.app.ports import Cluster, World
-from slipway_operator.domain.errors import ClusterError, ConflictError, NotOursError
-from slipway_operator.domain.observed import ANNOTATION_HASH, Observed, StoredObject
+from slipway_operator.domain.errors import ClusterError, ConflictError, InvalidError, NotOursError
+from slipway_operator.domain.observed import Observed, StoredObject
 from slipway_operator.domain.plan import Apply, Plan, PlanSettings, plan
 from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.readiness import readiness
@@ -56,13 +56,15 @@ class ModelReconciler:
             self._applied.forget(key)
             self._reported.forget(key)
             return None
-        status = self._reported.pending(key, key, stored.resource_version) or stored.status
+        self._reported.observe(key, {key: stored.resource_version})
+        status = self._reported.pending(key, key) or stored.status
         try:
             model = ModelDeployment.model_validate({**stored.body, "status": status})
         except ValidationError as error:
             await self._write_status(key, stored, status, invalid_status(stored.body, error, self._now()))
             return None
         observed = Observed(model, tuple(self._world.children(key)), tuple(self._world.pods(key)))
+        self._applied.observe(key, {child.ref: child.resource_version for child in observed.children})
         todo = plan(observed, self._settings)
         awaited, errors = await self._execute(key, observed, todo)
         if todo.creates and not errors and model.status.observed_generation is None:
@@ -77,16 +79,12 @@ class ModelReconciler:
         """Whether writes of an earlier pass are still to be seen, and what went wrong."""
         awaited = False
         for stage in todo.stages:
-            due = [apply for apply in stage if not self._is_pending(key, observed, apply)]
+            due = [apply for apply in stage if self._applied.pending(key, apply.ref) != apply.hash]
             awaited = awaited or len(due) < len(stage)
             errors = await _all(*(self._apply(key, observed, apply) for apply in due))
             if errors:
                 return awaited, errors
         return awaited, await _all(*(self._cluster.delete(child.ref, child.uid) for child in todo.delete))
-
-    def _is_pending(self, key: Ref, observed: Observed, apply: Apply) -> bool:
-        version = _version(observed, apply.ref)
-        return self._applied.pending(key, apply.ref, version) == _hash(apply)
 
     async def _apply(self, key: Ref, observed: Observed, apply: Apply) -> None:
         if apply.handover is not None:
@@ -97,7 +95,12 @@ class ModelReconciler:
             if apply.exists:
                 raise
             await self._apply_over_own(apply, observed.model.metadata.uid)
-        self._applied.wrote(key, apply.ref, _version(observed, apply.ref), _hash(apply))
+        except InvalidError:
+            if not apply.repairs:
+                raise
+            # An edit by hand may not merge with what is ours: a port under another number, for one, leaves two.
+            await self._cluster.overwrite(apply.manifest)
+        self._applied.wrote(key, apply.ref, _version(observed, apply.ref), apply.hash)
 
     async def _apply_over_own(self, apply: Apply, owner_uid: str) -> None:
         """Apply onto an object that exists although the watches do not show it, if it is ours."""
@@ -113,7 +116,7 @@ class ModelReconciler:
     async def _report(self, key: Ref, stored: StoredObject, observed: Observed, problem: Diagnosis | None) -> None:
         model = observed.model
         status = model_status(observed, readiness(observed, problem), self._now())
-        live = self._reported.pending(key, key, stored.resource_version) or stored.status
+        live = self._reported.pending(key, key) or stored.status
         if not await self._write_status(key, stored, live, status):
             return
         old: Sequence[Condition] = model.status.conditions or ()
@@ -156,7 +159,3 @@ def _problem(errors: Sequence[Exception]) -> Diagnosis | None:
 
 def _version(observed: Observed, ref: Ref) -> str | None:
     return next((child.resource_version for child in observed.children if child.ref == ref), None)
-
-
-def _hash(apply: Apply) -> str:
-    return str(apply.manifest["metadata"]["annotations"][ANNOTATION_HASH])

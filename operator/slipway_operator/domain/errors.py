@@ -18,5 +18,9 @@ class ConflictError(ClusterError):
     """Somebody else changed or owns it, or it exists already (409)."""
 
 
+class InvalidError(ClusterError):
+    """The object, as it would become, is not valid (422)."""
+
+
 class NotOursError(Exception):
     """An object with the name of a child exists and belongs to somebody else."""

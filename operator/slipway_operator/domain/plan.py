@@ -31,6 +31,8 @@ class Apply:
     manifest: Manifest
     exists: bool
     """Whether a child of ours was seen. A first apply must not take over somebody else's object."""
+    repairs: bool = False
+    """Whether the same manifest was applied before and somebody changed the object since."""
     handover: Manifest | None = None
     """To apply just before, by a field manager of its own; see `replicas_handover`."""
 
@@ -38,6 +40,11 @@ class Apply:
     def ref(self) -> Ref:
         """Where the manifest belongs."""
         return ref_of(self.manifest)
+
+    @property
+    def hash(self) -> str:
+        """Of the manifest."""
+        return _hash_of(self.manifest)
 
 
 @dataclass(frozen=True)
@@ -101,12 +108,16 @@ def with_hash(manifest: Manifest) -> Manifest:
 
 def up_to_date(child: Child, manifest: Manifest) -> bool:
     """Whether applying ``manifest`` (with its hash) would change nothing."""
-    if child.applied_hash != manifest["metadata"]["annotations"][ANNOTATION_HASH]:
+    if child.applied_hash != _hash_of(manifest):
         return False
     live: dict[str, Any] = child.live_fields()
     metadata = {name: manifest["metadata"][name] for name in ("labels", "ownerReferences")}
     fields = {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind", "metadata")}
     return holds({**fields, "metadata": metadata}, live)
+
+
+def _hash_of(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["annotations"][ANNOTATION_HASH])
 
 
 def _problem(model: ModelDeployment, settings: PlanSettings) -> Diagnosis | None:
@@ -142,7 +153,8 @@ def _apply(manifest: Manifest, observed: Observed) -> Apply | None:
         return Apply(manifest, exists=False)
     if child.deleting or up_to_date(child, manifest):
         return None
-    return Apply(manifest, exists=True, handover=_handover(manifest, child, observed.model))
+    repairs = child.applied_hash == _hash_of(manifest)
+    return Apply(manifest, exists=True, repairs=repairs, handover=_handover(manifest, child, observed.model))
 
 
 def _handover(manifest: Manifest, child: Child, model: ModelDeployment) -> Manifest | None:

@@ -59,6 +59,8 @@ class Pod:
     last_terminated: Termination | None = None
     """How it ended the time before."""
     restarts: int = 0
+    image: str = ""
+    memory_limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         terminated=_termination(state.get("terminated")),
         last_terminated=_termination(last.get("terminated")),
         restarts=container.get("restartCount", 0),
+        image=container.get("image", ""),
+        memory_limit=_memory_limit(body),
     )
 
 
@@ -113,19 +117,21 @@ def diagnose(pod: Pod) -> Diagnosis | None:
     reason = _WAITING_REASONS.get(pod.waiting_reason)
     if reason is not None:
         # The kubelet alternates between the error and the wait after it; both must read the same.
-        return Diagnosis(reason, _cut(_BACK_OFF_PREFIX.sub("", pod.waiting_message) or pod.waiting_reason))
+        message = _BACK_OFF_PREFIX.sub("", pod.waiting_message) or pod.waiting_reason
+        return Diagnosis(reason, _cut(message if pod.image in message else f"{pod.image}: {message}"))
     ended = pod.terminated or pod.last_terminated
     if ended is not None and (pod.restarts > 0 or pod.terminated is not None):
-        return _diagnose_termination(ended, pod.restarts)
+        return _diagnose_termination(ended, pod)
     if pod.running:
         return Diagnosis(Reason.STARTING, "the runtime fetches and loads the model")
     return Diagnosis(Reason.PENDING, "waiting for a node" if not pod.waiting_reason else "the container is being made")
 
 
-def _diagnose_termination(ended: Termination, restarts: int) -> Diagnosis:
-    again = f" (restarted {restarts}x)" if restarts else ""
+def _diagnose_termination(ended: Termination, pod: Pod) -> Diagnosis:
+    again = f" (restarted {pod.restarts}x)" if pod.restarts else ""
     if ended.reason == "OOMKilled":
-        return Diagnosis(Reason.OOM_KILLED, f"the container used more than its memory limit{again}")
+        limit = f"its memory limit of {pod.memory_limit}" if pod.memory_limit else "the memory of its node"
+        return Diagnosis(Reason.OOM_KILLED, f"the container used more than {limit}{again}")
     told = _told(ended.message)
     if told is not None:
         return Diagnosis(told.reason, told.message + again)
@@ -141,6 +147,12 @@ def _told(message: str) -> Diagnosis | None:
         return Diagnosis(Reason(told["reason"]), _cut(str(told.get("message", ""))))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _memory_limit(body: Mapping[str, Any]) -> str:
+    containers = (body.get("spec") or {}).get("containers") or ()
+    resources = next((c.get("resources") or {} for c in containers if c["name"] == CONTAINER), {})
+    return str(resources.get("limits", {}).get("memory", ""))
 
 
 def _termination(state: Mapping[str, Any] | None) -> Termination | None:

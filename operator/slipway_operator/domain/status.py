@@ -90,9 +90,9 @@ def _event(
     owner: CustomResource, kind: Literal["Normal", "Warning"], after: Condition, before: Condition | None, now: datetime
 ) -> Manifest:
     # The same transition gives the same name, so that a repeated pass does not tell of it twice.
-    since = before.last_transition_time.isoformat() if before else ""
-    identity = f"{owner.metadata.uid} {owner.metadata.resource_version} {since} {after.status} {after.reason}"
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    came_from = (before.last_transition_time.isoformat(), before.reason) if before else ()
+    identity = (owner.metadata.uid, owner.metadata.generation, came_from, after.status, after.reason)
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:16]
     return {
         "apiVersion": EVENT.api_version,
         "kind": EVENT.kind,

@@ -1,0 +1,92 @@
+"""Runs reconcile passes over a fake cluster until nothing is left to do."""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from slipway_crds.engines import EngineType
+from slipway_operator.app.keys import KeyReconciler
+from slipway_operator.app.models import ModelReconciler
+from slipway_operator.domain.plan import PlanSettings
+from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, Manifest, Ref
+from tests.fakes.cluster import FakeCluster, FakeWorld
+
+IMAGES = {engine: f"registry.example/slipway-runtime-{engine}:1.0" for engine in ("llamacpp", "onnx", "dummy")}
+NAMESPACE = "models"
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that only tests move."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.seconds)
+
+
+class Operator:
+    """One operator process over a fake cluster. A new one on the same cluster is a restart."""
+
+    def __init__(self, cluster: FakeCluster, clock: Clock | None = None) -> None:
+        self.cluster = cluster
+        self.world = FakeWorld(cluster)
+        self.clock = clock or Clock()
+        settings = PlanSettings({EngineType(engine): image for engine, image in IMAGES.items()})
+        clocks: Any = {"clock": self.clock.monotonic, "now": self.clock.now}
+        self.models = ModelReconciler(self.world, cluster, settings, **clocks)
+        self.keys = KeyReconciler(self.world, cluster, **clocks)
+
+    def pass_over(self, name: str) -> float | None:
+        """One pass over a ModelDeployment."""
+        return run(self.models.reconcile(Ref(MODEL_DEPLOYMENT, NAMESPACE, name)))
+
+    def pass_over_key(self, name: str) -> float | None:
+        """One pass over an APIKey."""
+        return run(self.keys.reconcile(Ref(API_KEY, NAMESPACE, name)))
+
+    def settle(self, name: str, passes: int = 10) -> None:
+        """Passes until one writes nothing."""
+        for _ in range(passes):
+            before = len(self.cluster.writes)
+            self.pass_over(name)
+            if len(self.cluster.writes) == before:
+                return
+        raise AssertionError(f"still writing after {passes} passes: {self.cluster.writes[-5:]}")
+
+
+def run(work: Coroutine[Any, Any, float | None]) -> float | None:
+    """Run a coroutine to its end."""
+    return asyncio.run(work)
+
+
+def model(name: str = "m", **spec: Any) -> Manifest:
+    """A ModelDeployment with the dummy engine; ``spec`` is laid over."""
+    body = {"model": {"source": "demo://dummy"}, "engine": {"type": "dummy"}, **spec}
+    return _object("ModelDeployment", name, body)
+
+
+def api_key(name: str = "k", **spec: Any) -> Manifest:
+    """An APIKey; ``spec`` is laid over."""
+    return _object("APIKey", name, {"owner": "tests", **spec})
+
+
+def conditions(body: Manifest) -> dict[str, tuple[str, str]]:
+    """Status and reason of each condition by type."""
+    found = body.get("status", {}).get("conditions", [])
+    return {item["type"]: (item["status"], item["reason"]) for item in found}
+
+
+def ready(body: Manifest) -> tuple[str, str]:
+    """Status and reason of the condition Ready."""
+    return conditions(body)["Ready"]
+
+
+def _object(kind: str, name: str, spec: dict[str, Any]) -> Manifest:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": "slipway.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}

@@ -1,0 +1,46 @@
+"""A wrong variable of the operator's environment is named, with what to write instead."""
+
+import pytest
+
+from slipway_crds.engines import EngineType
+from slipway_operator.app.settings import Settings, SettingsError
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SLIPWAY_RUNTIME_IMAGES", "llamacpp=x", "not JSON"),
+        ("SLIPWAY_RUNTIME_IMAGES", '["x"]', "must map engines to images"),
+        ("SLIPWAY_RUNTIME_IMAGES", '{"llamacpp": ""}', "must map engines to images"),
+        ("SLIPWAY_RUNTIME_IMAGES", '{"lama": "x"}', "no engine 'lama'"),
+        ("SLIPWAY_WORKERS", "0", "a number from 1 to 64"),
+        ("SLIPWAY_WORKERS", "many", "a number from 1 to 64"),
+        ("SLIPWAY_HEALTH_PORT", "70000", "a number from 0 to 65535"),
+        ("SLIPWAY_LEASE_DURATION", "soon", "not a duration"),
+        ("SLIPWAY_LEASE_DURATION", "500ms", "at least 1s"),
+        ("SLIPWAY_LOG_LEVEL", "loud", "one of info, debug"),
+        ("SLIPWAY_LOG_FORMAT", "xml", "one of text, json"),
+    ],
+)
+def test_a_wrong_variable(name: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as caught:
+        Settings.from_env({name: value})
+    assert name in str(caught.value)
+
+
+def test_everything_has_a_default() -> None:
+    settings = Settings.from_env({})
+    assert (settings.runtime_images, settings.namespaces, settings.health_port) == ({}, (), 9090)
+    assert settings.lease_timing.renew_deadline < settings.lease_timing.duration
+
+
+def test_what_is_set_is_read() -> None:
+    settings = Settings.from_env(
+        {
+            "SLIPWAY_RUNTIME_IMAGES": '{"onnx": "example/onnx:1"}',
+            "SLIPWAY_WATCH_NAMESPACES": "a, b,",
+            "SLIPWAY_IDENTITY": "pod-1",
+        }
+    )
+    assert settings.runtime_images == {EngineType.ONNX: "example/onnx:1"}
+    assert (settings.namespaces, settings.identity) == (("a", "b"), "pod-1")
