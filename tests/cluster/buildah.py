@@ -21,7 +21,7 @@ class Buildah:
         Processes of the build are only put into another root folder (``chroot``), which needs fewer rights than a
         container, and use the host's network.
         """
-        options = ["--pull=never", "--isolation=chroot", "--network=host", "--layers", "--format=docker"]
+        options = ["--pull=never", "--isolation=chroot", "--network=host", "--layers", "--force-rm", "--format=docker"]
         environment = {"BUILDAH_LAYERS": "true"}
         run(["nice", *self._command, "build", *options, *arguments, context], env=environment, timeout=_BUILD_SECONDS)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import binaries
+from tests.cluster import binaries, release
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.cli import DEFAULT_NAME
 from tests.cluster.kubectl import Kubectl
@@ -65,6 +65,13 @@ def cluster(cluster_paths: Paths) -> Iterator[Cluster]:
     if not was_up:
         provider.down()
         choice.forget()
+
+
+@pytest.fixture(scope="session")
+def slipway(cluster: Cluster, cluster_paths: Paths) -> Cluster:
+    """The cluster with Slipway of this checkout installed by its chart, ready, in ``release.NAMESPACE``."""
+    release.install(cluster.provider, cluster_paths, Progress())
+    return cluster
 
 
 @pytest.fixture(scope="session")

@@ -15,23 +15,25 @@ from tests.cluster.progress import Progress
 from tests.cluster.shell import run
 
 REGISTRY = "localhost"
-TARGETS = ("operator", "router", "runtime-llamacpp", "runtime-onnx")
-
-_ROOT = Path(__file__).parent.parent.parent
-_CONTENT = (
+ROOT = Path(__file__).parent.parent.parent
+_SHARED = (
     ".dockerignore",
     "Dockerfile",
     "LICENSE",
     "README.md",
-    "pyproject.toml",
     "crds",
-    "examples/models",
-    "local",
-    "operator",
-    "requirements",
-    "router",
-    "runtime_image",
+    "pyproject.toml",
+    "requirements/build.txt",
+    "requirements/install.sh",
 )
+_RUNTIME = ("runtime_image", "examples/models/chat/slipway-demo-chat.gguf", "requirements/demo-embed.txt")
+_CONTENT = {
+    "operator": ("operator", "requirements/operator.txt"),
+    "router": ("router", "requirements/router.txt"),
+    "runtime-llamacpp": (*_RUNTIME, "requirements/runtime-llamacpp.txt"),
+    "runtime-onnx": (*_RUNTIME, "requirements/runtime-onnx.txt"),
+}
+TARGETS = tuple(_CONTENT)
 _KEPT_ARCHIVES = 3
 _BUILD_SECONDS = 3600
 TAG_LENGTH = 12
@@ -88,16 +90,16 @@ class DockerBuilder:
         run(["docker", "image", "rm", "--force", reference])
 
 
-def content_tag() -> str:
-    """Return a tag made from everything that goes into the images: the same content has the same tag."""
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *_CONTENT]
+def reference(target: str, root: Path = ROOT) -> str:
+    """Return the name of a target's image, whose tag is a hash of everything in ``root`` that goes into it."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *_SHARED, *_CONTENT[target]]
     digest = hashlib.sha256()
-    for name in sorted(set(run(listing, cwd=_ROOT).split("\0")) - {""}):
-        path = _ROOT / name
+    for name in sorted(set(run(listing, cwd=root).split("\0")) - {""}):
+        path = root / name
         if path.is_file():  # a deleted file stays listed until its deletion is committed
             digest.update(f"{name}\0{path.stat().st_mode & 0o111}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:TAG_LENGTH]
+    return f"{REGISTRY}/slipway-{target}:{digest.hexdigest()[:TAG_LENGTH]}"
 
 
 def ensure(paths: Paths, targets: Sequence[str], progress: Progress) -> list[Image]:
@@ -108,25 +110,23 @@ def ensure(paths: Paths, targets: Sequence[str], progress: Progress) -> list[Ima
     unknown = sorted(set(targets) - set(TARGETS))
     if unknown:
         raise ClusterError(f"unknown target {', '.join(unknown)}: use {', '.join(TARGETS)}")
-    if not (_ROOT / "Dockerfile").exists():
-        raise ClusterError(f"{_ROOT} has no Dockerfile")
-    tag = content_tag()
+    if not (ROOT / "Dockerfile").exists():
+        raise ClusterError(f"{ROOT} has no Dockerfile")
     folder = paths.cache / "images"
-    images = {target: _image(folder, target, tag) for target in targets}
+    images = {target: _image(folder, reference(target)) for target in targets}
     with locked(folder / "lock"):
         missing = {target: image for target, image in images.items() if not image.archive.exists()}
         builder = _builder(paths, progress) if missing else None
         for target, image in missing.items():
             assert builder is not None
             with progress.step(f"built {image.reference}"):
-                builder.build(_ROOT, target, image)
+                builder.build(ROOT, target, image)
             _prune(folder, target, builder)
     return list(images.values())
 
 
-def _image(folder: Path, target: str, tag: str) -> Image:
-    name = f"slipway-{target}"
-    return Image(f"{REGISTRY}/{name}:{tag}", folder / f"{name}-{tag}.tar")
+def _image(folder: Path, name: str) -> Image:
+    return Image(name, folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar")
 
 
 def _builder(paths: Paths, progress: Progress) -> Builder:
@@ -139,4 +139,4 @@ def _prune(folder: Path, target: str, builder: Builder) -> None:
     archives = sorted(named, key=lambda file: file.stat().st_mtime)
     for archive in archives[:-_KEPT_ARCHIVES]:
         archive.unlink()
-        builder.remove(_image(folder, target, archive.stem[-TAG_LENGTH:]).reference)
+        builder.remove(f"{REGISTRY}/slipway-{target}:{archive.stem[-TAG_LENGTH:]}")

@@ -126,7 +126,7 @@ class LocalProvider:
                 images = set(run([*_ctr(node.socket), "list", "-q"]).split())
                 for image in instance.system_images():
                     if image.reference not in images:
-                        run([*_ctr(node.socket), "import", image.write(self._paths.cache / "images")])
+                        run([*_ctr(node.socket), "import", image.write(instance.binaries.folder / "images")])
             names = [node.name for node in instance.nodes]
             self._wait(instance, "nodes are Ready", lambda: addons.nodes_ready(instance.kubectl, names))
 

@@ -31,9 +31,23 @@ def install(provider: Provider, paths: Paths, progress: Progress, extra: Sequenc
     """
     load_images(provider, paths, images.TARGETS, progress)
     helm = binaries.ensure(paths, ("helm",), progress)["helm"]
-    values = (f"--set=image.registry={images.REGISTRY}", f"--set=image.tag={images.content_tag()}")
+    values = [f"--set={name}={value}" for name, value in _image_values().items()]
     target = (f"--kubeconfig={provider.kubeconfig()}", f"--namespace={NAMESPACE}", "--create-namespace")
     waiting = ("--wait", f"--timeout={_READY_SECONDS}s")
     with progress.step(f"installed release {RELEASE}"):
         argv = (str(helm), "upgrade", "--install", RELEASE, str(_CHART), *target, *values, *waiting, *extra)
         run(argv, timeout=_READY_SECONDS + 60)
+
+
+def _image_values() -> dict[str, str]:
+    """Return the chart's values that name the images of this checkout."""
+    tags = {target: images.reference(target).rpartition(":")[2] for target in images.TARGETS}
+    onnx = images.reference("runtime-onnx")
+    return {
+        "image.registry": images.REGISTRY,
+        "operator.image.tag": tags["operator"],
+        "router.image.tag": tags["router"],
+        "runtime.images.llamacpp": images.reference("runtime-llamacpp"),
+        "runtime.images.onnx": onnx,
+        "runtime.images.dummy": onnx,
+    }
