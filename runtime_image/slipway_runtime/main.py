@@ -30,6 +30,8 @@ def run(environ: Mapping[str, str]) -> int:
             env = RuntimeEnv.from_env(environ)
         except RuntimeEnvError as error:
             raise RuntimeFailure(Reason.INVALID_CONFIGURATION, str(error)) from error
+        # The hub's client keeps files of its own besides the weights; only the cache can be written.
+        os.environ.setdefault("HF_HOME", str(Path(env.cache_dir) / "hub"))
         return asyncio.run(run_runtime(env))
     except RuntimeFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)

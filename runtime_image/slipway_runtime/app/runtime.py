@@ -43,7 +43,7 @@ def _parts(env: RuntimeEnv) -> Parts:
     requests = warm_ups(tasks(env), names[0])
     host = connect_host(env)
     return Parts(
-        fetch=weights_fetcher(parse_source(env.model_source), Path(env.cache_dir)),
+        fetch=weights_fetcher(parse_source(env.model_source), env.engine, Path(env.cache_dir)),
         make_engine=engine_maker(env),
         warm_up=lambda: send_warm_ups(requests, host, env.data_port),
         memory_kills=memory_kills,

@@ -14,8 +14,7 @@ from slipway_runtime.domain.failure import RuntimeFailure
 DEFAULT_SLOTS: Final = 4
 DEFAULT_CONTEXT: Final = 4096
 """Tokens for each slot where no ``--ctx-size`` is given; llama.cpp lowers it to what the model was trained with."""
-_FIRST_PART: Final = re.compile(r"-0*1-of-(\d+)\.gguf$")
-_ANY_PART: Final = re.compile(r"-\d+-of-\d+\.gguf$")
+_PART: Final = re.compile(r"^(?P<stem>.+)-(?P<number>\d+)-of-(?P<count>\d+)\.gguf$")
 
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"]
 _Positive = Annotated[int, Field(ge=1)]
@@ -80,7 +79,7 @@ def choose_gguf(names: Sequence[str]) -> str:
     Raises RuntimeFailure (WeightsInvalid, InvalidConfiguration) that lists what there is.
     """
     found = sorted(name for name in names if name.endswith(".gguf"))
-    whole = [name for name in found if _FIRST_PART.search(name) or not _ANY_PART.search(name)]
+    whole = [name for name in found if (part := _PART.match(name)) is None or int(part["number"]) == 1]
     if len(whole) == 1:
         return whole[0]
     if not whole:
@@ -88,3 +87,12 @@ def choose_gguf(names: Sequence[str]) -> str:
         raise RuntimeFailure(Reason.WEIGHTS_INVALID, f"the llamacpp engine needs a .gguf file; the source has {some}")
     message = f"the source has several .gguf files; name one at the end of model.source: {', '.join(whole)}"
     raise RuntimeFailure(Reason.INVALID_CONFIGURATION, message)
+
+
+def parts_of(first: str, names: Sequence[str]) -> tuple[str, ...]:
+    """``first`` and, when it is the first part of a split file, the other parts among ``names``."""
+    part = _PART.match(first)
+    if part is None:
+        return (first,)
+    found = ((name, _PART.match(name)) for name in sorted(names))
+    return tuple(name for name, other in found if other and other.group("stem", "count") == part.group("stem", "count"))

@@ -34,6 +34,12 @@ class HttpSource:
         """The last part of the URL's path."""
         return PurePosixPath(unquote(urlsplit(self.url).path)).name
 
+    @property
+    def display_url(self) -> str:
+        """The URL for logs and messages: without user, password and query, which may hold secrets."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
 
 @dataclass(frozen=True)
 class HubSource:

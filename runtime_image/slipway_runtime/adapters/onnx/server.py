@@ -33,7 +33,8 @@ class OnnxServer:
         self, weights: Path, options: OnnxOptions, served: tuple[str, ...], *, threads: int, gpu: bool
     ) -> None:
         self._folder = model_folder(weights)
-        self._options = options
+        named = {} if weights.is_dir() else {"file": str(weights.relative_to(self._folder))}
+        self._options = options.model_copy(update=named)
         self._served = served
         self._threads = threads
         self._gpu = gpu

@@ -1,0 +1,61 @@
+"""Which files of a hub repository an engine needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from slipway_crds.conditions import Reason
+from slipway_crds.engines import EngineType
+from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.llamacpp import choose_gguf, parts_of
+
+_ONNX_GRAPHS = ("onnx/model.onnx", "model.onnx")
+_ONNX_SIDE_FILES = ("*.json", "*/config.json", "vocab.txt", "tokenizer.model")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Files to fetch, and which path among them the engine is given: a file, or "" for the folder."""
+
+    files: tuple[str, ...]
+    entry: str = ""
+
+
+def select_files(engine: EngineType, names: Sequence[str], pattern: str | None) -> Selection:
+    """What ``engine`` needs of ``names``; ``pattern`` is what the source says after the repository.
+
+    Raises RuntimeFailure (WeightsNotFound, WeightsInvalid, InvalidConfiguration).
+    """
+    wanted = _matching(names, pattern)
+    match engine:
+        case EngineType.LLAMACPP:
+            first = choose_gguf(wanted)
+            return Selection(parts_of(first, names), first)
+        case EngineType.ONNX:
+            return _onnx(names, wanted if pattern else _ONNX_GRAPHS)
+        case _:
+            return Selection(tuple(wanted))
+
+
+def _onnx(names: Sequence[str], graphs: Sequence[str]) -> Selection:
+    graph = next((graph for graph in graphs if graph in names and graph.endswith(".onnx")), None)
+    if graph is None:
+        raise RuntimeFailure(Reason.WEIGHTS_INVALID, f"the repository has no {' or '.join(_ONNX_GRAPHS)}")
+    # Weights above 2 GB lie beside the graph.
+    data = [name for name in names if name.startswith((f"{graph}_data", f"{graph}.data"))]
+    sides = [name for name in names if any(_matches(name, side) for side in _ONNX_SIDE_FILES)]
+    return Selection((graph, *data, *sides), graph)
+
+
+def _matching(names: Sequence[str], pattern: str | None) -> list[str]:
+    if pattern is None:
+        return list(names)
+    found = [name for name in names if name == pattern or fnmatchcase(name, pattern)]
+    if not found:
+        some = ", ".join(sorted(names)[:10])
+        raise RuntimeFailure(Reason.WEIGHTS_NOT_FOUND, f"no file of the repository is {pattern!r}; it has {some}")
+    return found
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name.count("/") == pattern.count("/") and fnmatchcase(name, pattern)
