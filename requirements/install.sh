@@ -8,5 +8,7 @@ environment=/opt/slipway
 find "$environment/lib" -depth -type d \( -name test -o -name tests \) -exec rm -r {} +
 find "$environment/lib" -name '*.pyi' -delete
 find "$environment/bin" -type f -delete
-# Hashes instead of modification times keep the byte code valid, whatever copying does to files.
-"$environment/bin/python" -m compileall -q --invalidation-mode unchecked-hash "$environment/lib"
+# Hashes instead of modification times keep the byte code valid, whatever copying does to files. The Kubernetes client
+# loads few of its many modules: byte code for all of them would only double its size.
+"$environment/bin/python" -m compileall -q --invalidation-mode unchecked-hash \
+    -x '/kubernetes/(aio/)?client/(api|models)/' "$environment/lib"
