@@ -1,0 +1,1 @@
+"""Local mode's contact with the world: files, processes, the terminal."""

@@ -1,0 +1,1 @@
+"""Puts local mode together."""

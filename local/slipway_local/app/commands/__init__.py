@@ -1,0 +1,1 @@
+"""The commands; each module has ``run(arguments) -> exit code``."""

@@ -1,0 +1,36 @@
+"""`slipway models`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from slipway_local.adapters.router_client import RouterError, router_client
+from slipway_local.app.commands.options import add_router, key_for_router
+
+
+def run(arguments: Sequence[str]) -> int:
+    """List the models of a router; 1 when it cannot be asked."""
+    parser = argparse.ArgumentParser(
+        prog="slipway models",
+        description="List the models that a key opens: name, state, what they do.",
+        epilog="Exit codes: 0 listed, 1 the router does not answer or refuses.",
+    )
+    add_router(parser, os.environ)
+    options = parser.parse_args(arguments)
+    try:
+        with router_client(options.url, key_for_router(options.key)) as router:
+            models = router.models()
+    except (RouterError, ValueError) as error:
+        sys.stderr.write(f"slipway models: {error}\n")
+        return 1
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
+    for column in ("MODEL", "STATE", "ENGINE", "TASKS"):
+        table.add_column(column, no_wrap=True)
+    for model in models:
+        table.add_row(model["id"], model.get("state", ""), model.get("engine", ""), ", ".join(model.get("tasks", ())))
+    Console(highlight=False, emoji=False).print(table)
+    return 0

@@ -1,0 +1,114 @@
+"""What one `slipway up` holds together: the files' world, and what router, processes and terminal make of it."""
+
+import asyncio
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from slipway_crds.documents import DocumentError
+from slipway_local.adapters.terminal import Terminal
+from slipway_local.adapters.yaml_files import changes, read_resources
+from slipway_local.app.activity import RouterActivity
+from slipway_local.app.keys import LocalKeys, ring_of
+from slipway_local.app.local_models import LocalModels
+from slipway_local.app.runner import Starter
+from slipway_local.domain.catalogue import catalogue_of
+from slipway_local.domain.changes import Changes
+from slipway_local.domain.reporting import describe, describe_changes, line_about
+from slipway_local.domain.view import ModelView, Status
+from slipway_local.domain.welcome import key_line, models_list, welcome
+from slipway_local.domain.world import Machine, world_of
+from slipway_router.app.router import Sources
+from slipway_router.domain.catalogue import CatalogueStore
+from slipway_router.domain.keys import KeyStore
+
+_TICK_SECONDS: Final = 0.25
+_STYLES: Final = {Status.READY: "green", Status.FAILED: "red", Status.BLOCKED: "red"}
+
+
+class LocalMode:
+    """Follows the files. Belongs to one event loop."""
+
+    def __init__(
+        self, paths: Sequence[Path], machine: Machine, starter: Starter, keys: LocalKeys, terminal: Terminal
+    ) -> None:
+        self._paths = paths
+        self._machine = machine
+        self._keys = keys
+        self._terminal = terminal
+        self._clear_text: dict[str, str] = {}
+        self._catalogue = CatalogueStore()
+        self._accepted = KeyStore()
+        activity = RouterActivity()
+        self.models = LocalModels(starter, activity, self._changed)
+        self.sources = Sources(self._catalogue, self._accepted, lambda: True, self.models, activity)
+
+    def load(self) -> None:
+        """Make what the files say so. When it raises, everything is as it was.
+
+        Raises:
+            DocumentError: a file cannot be used.
+            ValueError: a key cannot be used.
+            OSError: a key cannot be kept.
+        """
+        world = world_of(read_resources(self._paths), self._machine)
+        clear_text = self._keys.clear_text(world.keys)
+        known, self._clear_text = self._clear_text, clear_text
+        self._accepted.replace(ring_of(world.keys, clear_text))
+        first = not self.models.world.models and not known
+        changed = self.models.follow(world)
+        self._publish()
+        for warning in world.warnings:
+            self._terminal.say(warning, "yellow")
+        if not first:
+            self._tell_of(changed, [key_line(name, key) for name, key in clear_text.items() if name not in known])
+
+    async def watch(self) -> None:
+        """Load again whenever a file changes; what cannot be used is told and changes nothing."""
+        async for _ in changes(self._paths):
+            try:
+                self.load()
+            except (DocumentError, ValueError, OSError) as error:
+                self._terminal.say(f"{error}\nnothing was changed; the models go on as they are", "red")
+
+    async def tick(self) -> None:
+        """Keep the times in the table going while a model starts."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            views = self.models.views()
+            if any(view.status is Status.STARTING for view in views):
+                self._terminal.show(views)
+
+    def greet(self, host: str, port: int, *, verbose: bool) -> None:
+        """Tell what is served and how to use it."""
+        world = self.models.world
+        files = ", ".join(str(path) for path in self._paths)
+        self._terminal.say(f"Slipway {version('slipway')} serves {files}", "bold")
+        for note in world.notes if verbose else ():
+            self._terminal.say(note, "dim")
+        words = welcome(world, self._clear_text, host, port)
+        self._terminal.say(f"\n{models_list(self.models.views())}\n\n{words}\n")
+
+    def start_all(self) -> None:
+        """Start every model without waiting for a request."""
+        self.models.start(self.models.world.models)
+
+    def _tell_of(self, changed: Changes, news: list[str]) -> None:
+        views = [view for view in self.models.views() if view.name in (*changed.added, *changed.restarted)]
+        news += [f"{view.name}  {describe(view)}" for view in views if view.problem is not None]
+        summary = describe_changes(changed) or "nothing of the models changed"
+        self._terminal.say("\n".join([f"read again: {summary}", *news]))
+
+    def _changed(self, before: ModelView | None, after: ModelView) -> None:
+        line = line_about(before, after)
+        if line is not None:
+            self._terminal.say(line, _STYLES.get(after.status, ""))
+        self._publish()
+
+    def _publish(self) -> None:
+        views = self.models.views()
+        catalogue = catalogue_of(self.models.world.models, views)
+        if catalogue != self._catalogue.current:
+            self._catalogue.replace(catalogue)
+        self._terminal.show(views)

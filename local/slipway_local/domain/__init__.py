@@ -1,0 +1,1 @@
+"""Decisions of local mode; no I/O."""

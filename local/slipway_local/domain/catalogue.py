@@ -1,0 +1,31 @@
+"""What the router may know of this machine's models."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from slipway_crds.conditions import Reason
+from slipway_local.domain.view import ModelView, Status
+from slipway_local.domain.world import LocalModel
+from slipway_router.domain.catalogue import Catalogue, Endpoint, Model
+from slipway_router.domain.cluster_view import model_of
+
+_LOOPBACK = "127.0.0.1"
+
+
+def catalogue_of(models: Mapping[str, LocalModel], views: Iterable[ModelView]) -> Catalogue:
+    """The catalogue of ``models``, each in the state of its view."""
+    return Catalogue.of(_entry(number, models[view.name], view) for number, view in enumerate(views))
+
+
+def _entry(number: int, model: LocalModel, view: ModelView) -> Model:
+    endpoints = (Endpoint(_LOOPBACK, view.port),) if view.port is not None else ()
+    problem = view.problem if view.status in (Status.FAILED, Status.BLOCKED) else None
+    suspended = problem is not None and problem.reason is Reason.SUSPENDED
+    return replace(
+        model_of(model.resource, endpoints),
+        # The order of the files stands for age.
+        created=number,
+        wakeable=view.wakeable,
+        phase="suspended" if suspended else view.phase,
+        reason=problem.reason if problem else "",
+    )
