@@ -6,6 +6,7 @@ from tests.cluster.paths import Paths
 from tests.cluster.shell import run, succeeds
 
 _BUILD_SECONDS = 3600
+_KEPT_STEPS = 60
 
 
 class Buildah:
@@ -42,6 +43,12 @@ class Buildah:
         unfinished.unlink(missing_ok=True)
         run([*self._command, "push", "--quiet", reference, f"docker-archive:{unfinished}:{reference}"], timeout=600)
         unfinished.replace(archive)
+
+    def trim(self) -> None:
+        """Forget the cached steps of builds when there are very many of them; the next build makes its own anew."""
+        unnamed = run([*self._command, "images", "--quiet", "--filter=dangling=true"]).split()
+        if len(unnamed) > _KEPT_STEPS:
+            run([*self._command, "rmi", "--prune", "--force"], timeout=600)
 
     def remove(self, reference: str) -> None:
         """Remove an image from the storage if it is there."""

@@ -71,8 +71,9 @@ class BuildahBuilder:
         self._buildah.save(image.reference, image.archive)
 
     def remove(self, reference: str) -> None:
-        """Remove an image from buildah's storage."""
+        """Remove an image from buildah's storage, and what no build needs any more."""
         self._buildah.remove(reference)
+        self._buildah.trim()
 
 
 class DockerBuilder:

@@ -1,7 +1,7 @@
 """The parts of a local cluster: what there is, in which order it starts, and how it is removed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from tests.cluster.health import answers, listening
 from tests.cluster.kubectl import Kubectl, write_certificate_kubeconfig
 from tests.cluster.mounts import MountNamespace
 from tests.cluster.network import Network
-from tests.cluster.node import Node
-from tests.cluster.paths import InstancePaths
+from tests.cluster.node import CLUSTER_DNS, CLUSTER_DOMAIN, Node
+from tests.cluster.paths import InstancePaths, write_changed
 from tests.cluster.processes import Processes
 from tests.cluster.report import Component
 from tests.cluster.waiting import wait_for
@@ -63,6 +63,11 @@ class Instance:
         """Return ``argv`` prefixed so that it runs in a node's network."""
         return ["nsenter", f"--net={self._network.path(node)}", *argv]
 
+    def with_dns(self, command: Sequence[str]) -> list[str]:
+        """Return ``command`` prefixed so that it runs in the first node's network and asks the cluster's DNS."""
+        script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+        return self.in_network(1, "unshare", "--mount", "sh", "-c", script, "sh", str(self._resolver), *command)
+
     def intact(self) -> bool:
         """Tell whether namespaces and certificates are as they were left, so that starting what died is enough."""
         return not pki.expires_soon(self._paths.pki) and all(
@@ -81,6 +86,7 @@ class Instance:
         pki.ensure(self._paths.pki, self._leaves())
         for client, target in self._kubeconfigs().items():
             write_certificate_kubeconfig(target, server=self._control_plane.server, pki=self._paths.pki, client=client)
+        write_changed(self._resolver, f"nameserver {CLUSTER_DNS}\nsearch svc.{CLUSTER_DOMAIN} {CLUSTER_DOMAIN}\n")
         for node in self.nodes:
             node.configure()
             if not self._mounts(node).exists():
@@ -148,6 +154,10 @@ class Instance:
         self._network.down()
         shutil.rmtree(self._paths.run, ignore_errors=True)
         shutil.rmtree(self._paths.state, ignore_errors=True)
+
+    @property
+    def _resolver(self) -> Path:
+        return self._paths.state / "resolv.conf"
 
     def _ensure(self, name: str, argv: list[str]) -> None:
         if not self._processes.alive(name):

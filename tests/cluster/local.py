@@ -96,11 +96,11 @@ class LocalProvider:
         return all(wanted <= set(run([*_ctr(node.socket), "list", "-q"]).split()) for node in self._require().nodes)
 
     def inside(self, command: Sequence[str]) -> Invocation:
-        """Return the command for the first node's network, with ``KUBECONFIG`` set and kubectl and helm on ``PATH``."""
+        """Return the command for the first node's network and DNS; ``KUBECONFIG`` is set, kubectl and helm on ``PATH``."""
         instance = self._require()
         path = f"{instance.binaries.folder}:{os.environ.get('PATH', '')}"
         environment = {"PATH": path, "KUBECONFIG": str(self._instance_paths.kubeconfig)}
-        return Invocation(instance.in_network(1, *command), environment)
+        return Invocation(instance.with_dns(command), environment)
 
     def _settle(self, nodes: int | None, built: Binaries) -> Instance:
         """Return the instance to bring up: the recorded one if it can be repaired, else a new one on clean ground."""
