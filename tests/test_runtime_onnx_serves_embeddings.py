@@ -93,6 +93,17 @@ def test_the_models_own_length_is_a_valid_dimension(client: openai.OpenAI) -> No
     assert len(item.embedding) == 384
 
 
+def test_nothing_is_written_outside_of_the_cache(tmp_path: Path) -> None:
+    home, scratch = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    scratch.mkdir()
+    places = {"HOME": str(home), "TMPDIR": str(scratch), "XDG_CACHE_HOME": str(home / ".cache")}
+    with runtime(tmp_path, extra=places, engine="onnx", model_source="demo://embed") as process:
+        process.wait_for_phase("ready")
+        assert post(process, model="m", input="a").status_code == 200
+    assert [*home.rglob("*"), *scratch.rglob("*")] == []
+
+
 def test_a_body_that_is_not_json_is_400(process: RuntimeProcess) -> None:
     answer = httpx2.post(f"{process.data_url}/v1/embeddings", content=b"{")
     assert answer.status_code == 400

@@ -30,13 +30,20 @@ def run(environ: Mapping[str, str]) -> int:
             env = RuntimeEnv.from_env(environ)
         except RuntimeEnvError as error:
             raise RuntimeFailure(Reason.INVALID_CONFIGURATION, str(error)) from error
-        # The hub's client keeps files of its own besides the weights; only the cache can be written.
-        os.environ.setdefault("HF_HOME", str(Path(env.cache_dir) / "hub"))
+        _set_up_libraries(Path(env.cache_dir))
         return asyncio.run(run_runtime(env))
     except RuntimeFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)
         _leave_message(termination_log, failure)
         return failure.exit_code
+
+
+def _set_up_libraries(cache_dir: Path) -> None:
+    # Libraries read these on import. ONNX Runtime and the hub's client would report their use to their makers.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # The hub's client keeps files of its own besides the weights; only the cache can be written.
+    os.environ.setdefault("HF_HOME", str(cache_dir / "hub"))
 
 
 def _leave_message(path: Path, failure: RuntimeFailure) -> None:

@@ -10,6 +10,8 @@ from slipway_crds.conditions import Reason
 TERMINATION_MESSAGE_LIMIT: Final = 4096
 """Bytes of a termination message that the kubelet keeps."""
 
+_LONGEST_ESCAPE: Final = len(r"\u0000")
+
 EXIT_CODES: Final[Mapping[Reason, int]] = MappingProxyType(
     {
         Reason.WEIGHTS_INVALID: 65,
@@ -44,7 +46,8 @@ class RuntimeFailure(Exception):  # noqa: N818 - "failure" is the domain's word;
             excess = len(text.encode()) - TERMINATION_MESSAGE_LIMIT
             if excess <= 0:
                 return text
-            message = message[: -max(excess, 1)]
+            # A character takes up to six bytes, so that many fewer never cut more than the excess.
+            message = message[: -max(1, excess // _LONGEST_ESCAPE)]
 
 
 def exit_status(returncode: int) -> int:

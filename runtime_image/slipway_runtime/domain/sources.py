@@ -114,7 +114,7 @@ def _http(uri: str) -> HttpSource:
             raise _invalid(uri, "after '#' comes sha256= and the file's 64 hexadecimal digits, or nothing")
         sha256 = match[1].lower()
     source = HttpSource(urlunsplit(parts._replace(fragment="")), sha256)
-    if not parts.hostname or source.file_name in ("", ".", ".."):
+    if not parts.hostname or parts.path.endswith("/") or source.file_name in ("", ".", ".."):
         raise _invalid(uri, "it must name a host and a file: https://host/folder/model.gguf")
     return source
 

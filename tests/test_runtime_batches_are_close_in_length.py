@@ -1,0 +1,40 @@
+"""Batches hold the oldest sequence and its neighbours in length, within the token budget."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway_runtime.domain.batching import choose_batch
+
+LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=60)
+
+
+@given(LENGTHS, st.integers(1, 4096))
+def test_the_oldest_is_in_and_the_padded_batch_is_within_its_bound(lengths: list[int], budget: int) -> None:
+    chosen = choose_batch(lengths, budget)
+    longest = max(lengths[index] for index in chosen)
+    assert 0 in chosen
+    assert len(set(chosen)) == len(chosen)
+    assert len(chosen) == 1 or len(chosen) * longest <= budget
+    assert longest <= max(2 * min(lengths[i] for i in chosen), min(lengths[i] for i in chosen) + 16)
+    assert [lengths[i] for i in chosen] == sorted(lengths[i] for i in chosen)
+
+
+@given(LENGTHS)
+def test_repeated_choice_runs_everything_once(lengths: list[int]) -> None:
+    waiting = list(enumerate(lengths))
+    ran: list[int] = []
+    while waiting:
+        chosen = set(choose_batch([length for _, length in waiting], 1024))
+        ran += [waiting[index][0] for index in chosen]
+        waiting = [item for index, item in enumerate(waiting) if index not in chosen]
+    assert sorted(ran) == list(range(len(lengths)))
+
+
+def test_long_and_short_are_not_padded_to_each_other() -> None:
+    assert choose_batch([10, 256, 12, 250], 4096) == [0, 2]
+
+
+def test_nothing_waiting_is_an_error() -> None:
+    with pytest.raises(ValueError, match="nothing waits"):
+        choose_batch([], 10)

@@ -1,0 +1,78 @@
+"""Which files of a folder or repository are the model."""
+
+import pytest
+
+from slipway_crds.conditions import Reason
+from slipway_crds.engines import EngineType
+from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.hub_files import Selection, select_files
+from slipway_runtime.domain.llamacpp import choose_gguf
+
+SPLIT = ["big-00001-of-00003.gguf", "big-00002-of-00003.gguf", "big-00003-of-00003.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["README.md", "m.gguf"], "m.gguf"),
+        (["sub/m.gguf"], "sub/m.gguf"),
+        ([*reversed(SPLIT), "x.txt"], SPLIT[0]),
+    ],
+)
+def test_the_only_gguf_is_taken(names: list[str], chosen: str) -> None:
+    assert choose_gguf(names) == chosen
+
+
+@pytest.mark.parametrize(
+    ("names", "reason", "words"),
+    [
+        (["b.gguf", "a.gguf"], Reason.INVALID_CONFIGURATION, "name one at the end of model.source: a.gguf, b.gguf"),
+        (["a.safetensors"], Reason.WEIGHTS_INVALID, "needs a .gguf file; the source has a.safetensors"),
+        ([], Reason.WEIGHTS_INVALID, "the source has nothing"),
+        (SPLIT[1:], Reason.WEIGHTS_INVALID, "needs a .gguf file"),
+    ],
+)
+def test_none_or_several_are_listed(names: list[str], reason: Reason, words: str) -> None:
+    with pytest.raises(RuntimeFailure) as raised:
+        choose_gguf(names)
+    assert raised.value.reason is reason
+    assert words in raised.value.message
+
+
+def test_all_parts_of_a_split_gguf_are_fetched() -> None:
+    names = [*SPLIT, "other.gguf", "README.md"]
+    assert select_files(EngineType.LLAMACPP, names, "big*") == Selection(tuple(SPLIT), SPLIT[0])
+
+
+def test_onnx_takes_the_graph_its_data_and_the_small_files() -> None:
+    names = [
+        "README.md",
+        "config.json",
+        "tokenizer.json",
+        "1_Pooling/config.json",
+        "onnx/model.onnx",
+        "onnx/model.onnx_data",
+        "onnx/model_O3.onnx",
+        "pytorch_model.bin",
+    ]
+    chosen = select_files(EngineType.ONNX, names, None)
+    assert chosen.entry == "onnx/model.onnx"
+    assert set(chosen.files) == {
+        "onnx/model.onnx",
+        "onnx/model.onnx_data",
+        "config.json",
+        "tokenizer.json",
+        "1_Pooling/config.json",
+    }
+    assert select_files(EngineType.ONNX, names, "onnx/model_O3.onnx").entry == "onnx/model_O3.onnx"
+
+
+def test_onnx_without_a_graph_is_invalid_weights() -> None:
+    with pytest.raises(RuntimeFailure, match=r"no onnx/model\.onnx or model\.onnx") as raised:
+        select_files(EngineType.ONNX, ["config.json"], None)
+    assert raised.value.reason is Reason.WEIGHTS_INVALID
+
+
+def test_other_engines_take_all_that_the_pattern_matches() -> None:
+    assert select_files(EngineType.VLLM, ["a", "b/c"], None) == Selection(("a", "b/c"))
+    assert select_files(EngineType.VLLM, ["a", "b/c"], "b/*") == Selection(("b/c",))
