@@ -96,7 +96,7 @@ class LocalProvider:
         return all(wanted <= set(run([*_ctr(node.socket), "list", "-q"]).split()) for node in self._require().nodes)
 
     def inside(self, command: Sequence[str]) -> Invocation:
-        """Return the command for the first node's network and DNS; ``KUBECONFIG`` is set, kubectl and helm on ``PATH``."""
+        """Return the command for the first node's network and DNS, with ``KUBECONFIG`` and kubectl on ``PATH``."""
         instance = self._require()
         path = f"{instance.binaries.folder}:{os.environ.get('PATH', '')}"
         environment = {"PATH": path, "KUBECONFIG": str(self._instance_paths.kubeconfig)}
