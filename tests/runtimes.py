@@ -39,7 +39,7 @@ class RuntimeProcess:
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "slipway_runtime.main"],
-                env={**os.environ, **env.to_env(), **extra},
+                env={**_inherited(), **env.to_env(), **extra},
                 stdout=log,
                 stderr=log,
             )
@@ -86,6 +86,11 @@ class RuntimeProcess:
 
     def openai(self) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.data_url}/v1", api_key="none", max_retries=0, timeout=20)
+
+
+def _inherited() -> dict[str, str]:
+    """The environment without what configures a runtime or its libraries: that is for each test to say."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "HF_", "ORT_"))}
 
 
 @contextmanager
