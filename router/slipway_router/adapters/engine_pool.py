@@ -63,9 +63,10 @@ class EnginePools:
             else:
                 del self._idle[replica]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close every idle connection."""
         for idle in self._idle.values():
             for connection in idle:
                 connection.abort()
         self._idle.clear()
+        await asyncio.sleep(0)  # Aborted transports close their sockets in the loop's next round.

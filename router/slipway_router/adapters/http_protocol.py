@@ -128,6 +128,7 @@ class RouterProtocol(HttpToolsProtocol):
         """Close a little later: at once, data still on its way would make the kernel throw the answer away."""
         self._lingering = True
         self.reading_since = None
+        self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     # What the parser calls.

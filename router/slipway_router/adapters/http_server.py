@@ -71,7 +71,7 @@ class HttpServer:
 
     async def _watch_pace(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
-            await asyncio.sleep(_PACE_SECONDS)
+            await asyncio.sleep(min(_PACE_SECONDS, self._request_timeout))
             for connection in list(self._state.connections):
                 if isinstance(connection, RouterProtocol):
                     connection.check_pace(loop.time() - self._request_timeout)
@@ -97,5 +97,5 @@ class HttpServer:
         cut = list(self._state.connections)
         for connection in cut:
             connection.transport.abort()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # Aborted transports close their sockets in the loop's next round.
         return len(cut)

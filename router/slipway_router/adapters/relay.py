@@ -33,6 +33,7 @@ class RelayParts:
     """What every relay works with."""
 
     loop: asyncio.AbstractEventLoop
+    clock: Callable[[], float]
     balancer: Balancer
     pools: EnginePools
     holder: Holder
@@ -89,14 +90,14 @@ class Relay:
     def pause(self) -> None:
         """Stop reading from the engine until the caller has caught up."""
         self._paused = True
-        self._last_seen = self._parts.loop.time()
+        self._last_seen = self._parts.clock()
         if self._connection is not None:
             self._connection.pause()
 
     def resume(self) -> None:
         """Read on."""
         self._paused = False
-        self._last_seen = self._parts.loop.time()
+        self._last_seen = self._parts.clock()
         if self._connection is not None:
             self._connection.resume()
 
@@ -141,7 +142,7 @@ class Relay:
     def _send(self, connection: EngineConnection, replica: Replica) -> None:
         exchange = self._exchange
         self._connection = connection
-        self._last_seen = self._parts.loop.time()
+        self._last_seen = self._parts.clock()
         if self._watchdog is None:
             policy = self._model.policy
             first_look = min(policy.first_byte_timeout, policy.idle_timeout, self._parts.caller_timeout)
@@ -170,7 +171,7 @@ class Relay:
     def received(self, head: ResponseHead | None, pieces: list[bytes], complete: bool) -> None:
         """Pass on what one read brought."""
         reply = self._answer
-        self._last_seen = self._parts.loop.time()
+        self._last_seen = self._parts.clock()
         if head is not None:
             reply.take_head(head)
         if reply.refused:
@@ -207,7 +208,7 @@ class Relay:
         limit = policy.first_byte_timeout if self._exchange.first_byte is None else policy.idle_timeout
         if self._paused:
             limit = self._parts.caller_timeout
-        left = self._last_seen + limit - self._parts.loop.time()
+        left = self._last_seen + limit - self._parts.clock()
         if left > 0:
             self._watchdog = self._parts.loop.call_later(left, self._watch)
         elif self._paused:
@@ -250,5 +251,5 @@ class Relay:
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._answer.close_books()
-        self._exchange.ended = self._parts.loop.time()
+        self._exchange.ended = self._parts.clock()
         self._parts.on_end(self._exchange)

@@ -48,7 +48,7 @@ class Pipeline:
         self._on_end = on_end
         self._relays = relays
         self._new_id = new_id
-        self._clock = relays.loop.time
+        self._clock = relays.clock
 
     def open(self, method: bytes, path: bytes, headers: Headers, peer: str) -> Exchange | None:
         """The exchange for an inference request; None for everything else."""

@@ -66,7 +66,7 @@ class Router:
         self._draining = False
         self._balancer = Balancer(Random())
         sources.catalogue.subscribe(self._balancer.update)
-        room = WaitingRoom()
+        room = self._room = WaitingRoom()
         self._pools = EnginePools(loop)
         registry = new_registry(sources.catalogue, self._balancer, room)
         synced_gauge(registry, sources.synced)
@@ -75,7 +75,7 @@ class Router:
         observer = sources.observer
         on_end = _in_turn([count, *([self._log] if self._log else []), *([observer.ended] if observer else [])])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
-        relays = RelayParts(loop, self._balancer, self._pools, holder, options.caller_timeout, on_end)
+        relays = RelayParts(loop, time.monotonic, self._balancer, self._pools, holder, options.caller_timeout, on_end)
         authenticate = Authenticate(sources.keys, time.time)
         new_id = RequestIds()
         self.pipeline = Pipeline(
@@ -101,6 +101,10 @@ class Router:
     def admin_port(self) -> int:
         """The port of probes and metrics."""
         return self._admin.port
+
+    def waiting(self, model_key: str) -> int:
+        """Requests that wait for the model ``namespace/name`` to wake."""
+        return self._room.waiting(model_key)
 
     def _not_ready(self) -> str:
         if self._draining:
@@ -130,7 +134,7 @@ class Router:
         await self._admin.drain(0)
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self._pools.close()
+        await self._pools.close()
         if self._log is not None:
             await self._log.close()
         return cut

@@ -1,0 +1,44 @@
+"""Token counts are found however the answer is cut into pieces."""
+
+import json
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway_router.domain.usage import Usage, UsageFinder
+
+COUNTS = {"prompt_tokens": 212, "completion_tokens": 25, "total_tokens": 237}
+SAID = 'about "usage": {"prompt_tokens": 1} in text \\'
+ANSWER = json.dumps({"choices": [{"message": {"content": SAID * 20}}], "usage": COUNTS, "timings": {"ms": 3}}).encode()
+STREAM = b"".join(
+    f"data: {json.dumps(chunk)}\n\n".encode()
+    for chunk in (*({"delta": SAID, "usage": None},) * 20, {"choices": [], "usage": COUNTS})
+) + b"data: [DONE]\n\n"  # fmt: skip
+
+
+def usage_of(body: bytes, cuts: list[int]) -> Usage | None:
+    finder = UsageFinder()
+    edges = [0, *sorted(cut % len(body) for cut in cuts), len(body)]
+    for start, end in pairwise(edges):
+        finder.feed(body[start:end])
+    return finder.usage
+
+
+@given(st.lists(st.integers(min_value=0), max_size=30))
+def test_in_one_answer(cuts: list[int]) -> None:
+    assert usage_of(ANSWER, cuts) == Usage(212, 25)
+
+
+@given(st.lists(st.integers(min_value=0), max_size=30))
+def test_in_a_stream(cuts: list[int]) -> None:
+    assert usage_of(STREAM, cuts) == Usage(212, 25)
+
+
+def test_before_a_long_list_of_vectors() -> None:
+    body = json.dumps({"usage": {"prompt_tokens": 5, "total_tokens": 5}, "data": [0.5] * 50_000}).encode()
+    assert usage_of(body, list(range(0, len(body), 4096))) == Usage(5, 0)
+
+
+def test_none_without() -> None:
+    assert usage_of(b'{"data": "usage"}', []) is None

@@ -1,0 +1,152 @@
+"""From ModelDeployments, EndpointSlices and APIKeys to models, replicas and keys."""
+
+from typing import Any
+
+import pytest
+
+from slipway_crds.api_key import APIKey
+from slipway_crds.keys import hash_key
+from slipway_crds.model_deployment import ModelDeployment
+from slipway_router.domain.catalogue import Catalogue, Endpoint
+from slipway_router.domain.cluster_view import catalogue_of, endpoints_of, key_ring_of, model_of
+from tests.routers import model
+
+HTTP = [{"name": "control", "port": 8081}, {"name": "http", "port": 8000}]
+
+
+def deployment(
+    name: str = "chat-a", *, spec: dict[str, Any] | None = None, metadata: Any = None, status: Any = None
+) -> ModelDeployment:
+    base = {"model": {"source": "demo://chat"}, "engine": {"type": "dummy"}}
+    known = {"name": name, "namespace": "team", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    return ModelDeployment.model_validate(
+        {
+            "apiVersion": "slipway.dev/v1alpha1",
+            "kind": "ModelDeployment",
+            "metadata": known | (metadata or {}),
+            "spec": base | (spec or {}),
+            "status": status or {},
+        }
+    )
+
+
+def ready_condition(status: str, reason: str) -> dict[str, Any]:
+    moment = "2026-01-01T00:00:00Z"
+    return {"conditions": [{"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": moment}]}
+
+
+def endpoint(address: str, **conditions: bool) -> dict[str, Any]:
+    return {"addresses": [address], "conditions": conditions}
+
+
+def piece(*endpoints: dict[str, Any], ports: Any = HTTP, kind: str = "IPv4") -> dict[str, Any]:
+    return {"addressType": kind, "ports": ports, "endpoints": list(endpoints)}
+
+
+SLICES: list[tuple[str, list[dict[str, Any]], list[str]]] = [
+    ("no slices", [], []),
+    ("ready", [piece(endpoint("10.0.0.1", ready=True))], ["10.0.0.1"]),
+    ("not said means ready", [piece(endpoint("10.0.0.1"))], ["10.0.0.1"]),
+    ("not ready", [piece(endpoint("10.0.0.1", ready=False))], []),
+    (
+        "terminating ones only if there is no other",
+        [piece(endpoint("10.0.0.1", ready=False, serving=True, terminating=True), endpoint("10.0.0.2", ready=True))],
+        ["10.0.0.2"],
+    ),
+    (
+        "better a terminating one than none",
+        [piece(endpoint("10.0.0.1", ready=False, serving=True, terminating=True))],
+        ["10.0.0.1"],
+    ),
+    ("terminating and not serving", [piece(endpoint("10.0.0.1", ready=False, serving=False, terminating=True))], []),
+    ("several slices", [piece(endpoint("10.0.0.2")), piece(endpoint("10.0.0.1"))], ["10.0.0.1", "10.0.0.2"]),
+    ("the same one twice", [piece(endpoint("10.0.0.1")), piece(endpoint("10.0.0.1"))], ["10.0.0.1"]),
+    ("no data port", [piece(endpoint("10.0.0.1"), ports=[{"name": "control", "port": 8081}])], []),
+    ("ports not known yet", [piece(endpoint("10.0.0.1"), ports=None)], []),
+    ("IPv6", [piece(endpoint("fd00::1"), kind="IPv6")], ["fd00::1"]),
+    ("names", [piece(endpoint("a.example"), kind="FQDN")], []),
+]
+
+
+@pytest.mark.parametrize(("slices", "addresses"), [row[1:] for row in SLICES], ids=[row[0] for row in SLICES])
+def test_replicas(slices: list[dict[str, Any]], addresses: list[str]) -> None:
+    assert endpoints_of(slices) == tuple(Endpoint(address, 8000) for address in addresses)
+
+
+def test_replicas_belong_to_the_service_of_their_model() -> None:
+    slices = {("team", "chat-a"): [piece(endpoint("10.0.0.1"))], ("other", "chat-a"): [piece(endpoint("10.0.0.2"))]}
+    (found,) = catalogue_of([deployment()], slices).models
+    assert found.endpoints == (Endpoint("10.0.0.1", 8000),)
+    assert (found.key, found.state, found.created) == ("team/chat-a", "ready", 1767225600)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "state", "shown"),
+    [
+        ("False", "WeightsNotFound", "unavailable", "WeightsNotFound"),
+        ("False", "Starting", "starting", "Starting"),
+        ("True", "ScaledToZero", "asleep", "ScaledToZero"),
+        ("False", "Suspended", "suspended", "Suspended"),
+        ("True", "Ready", "unavailable", ""),
+        ("False", "ReasonOfALaterVersion", "unavailable", ""),
+    ],
+)
+def test_why_a_model_does_not_serve(status: str, reason: str, state: str, shown: str) -> None:
+    found = model_of(deployment(status=ready_condition(status, reason)), ())
+    assert (found.state, found.reason) == (state, shown)
+
+
+def test_names_tasks_and_routing() -> None:
+    spec = {
+        "model": {"source": "demo://chat", "servedNames": ["a", "b"]},
+        "tasks": ["chat"],
+        "routing": {"timeouts": {"firstByte": "1m"}, "retries": 0, "queue": {"maxLength": 3, "timeout": "20s"}},
+    }
+    found = model_of(deployment(spec=spec), ())
+    assert (found.served_names, found.tasks) == (("a", "b"), frozenset({"chat"}))
+    policy = found.policy
+    assert (policy.first_byte_timeout, policy.retries, policy.hold_length, policy.hold_timeout) == (60, 0, 3, 20)
+    assert policy.connect_timeout == 5
+
+
+def test_a_model_on_its_way_out_is_not_offered() -> None:
+    going = deployment(metadata={"deletionTimestamp": "2026-01-02T00:00:00Z"})
+    assert not catalogue_of([going], {}).models
+
+
+def test_a_name_belongs_to_the_older_model() -> None:
+    young, old = model("same", created=2, namespace="a"), model("same", created=1, namespace="b")
+    assert Catalogue.of([young, old]).by_name["same"] is old
+
+
+def api_key(**spec: Any) -> APIKey:
+    hashes = [
+        {"sha256": hash_key("old"), "expiresAt": "2026-01-01T00:00:30Z"},
+        {"sha256": hash_key("new")},
+    ]
+    return APIKey.model_validate(
+        {
+            "metadata": {"name": "demo", "namespace": "team"},
+            "spec": {"owner": "alice", **spec},
+            "status": {"keyHashes": hashes},
+            "apiVersion": "slipway.dev/v1alpha1",
+            "kind": "APIKey",
+        }
+    )
+
+
+def test_both_keys_of_a_rotation_count() -> None:
+    keys = key_ring_of([api_key(models=["chat-*"])]).keys
+    assert set(keys) == {hash_key("old"), hash_key("new")}
+    assert (keys[hash_key("old")].expires_at, keys[hash_key("new")].expires_at) == (1767225630, None)
+    caller = keys[hash_key("new")].caller
+    assert (caller.name, caller.owner, caller.models) == ("team/demo", "alice", ("chat-*",))
+
+
+def test_the_earlier_of_two_expiries_counts() -> None:
+    keys = key_ring_of([api_key(expiresAt="2026-01-01T00:00:10Z")]).keys
+    assert {key.expires_at for key in keys.values()} == {1767225610}
+
+
+def test_a_suspended_key_does_not_count() -> None:
+    assert not key_ring_of([api_key(suspend=True)]).keys

@@ -1,0 +1,41 @@
+"""The environment is read once; a wrong value is named, with what to write instead."""
+
+import pytest
+
+from slipway_router.app.settings import Settings
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert Settings.from_env({"SLIPWAY_LOG_LEVEL": ""}) == Settings()
+
+
+def test_every_setting_is_read() -> None:
+    settings = Settings.from_env(
+        {
+            "SLIPWAY_HOST": "127.0.0.1",
+            "SLIPWAY_DATA_PORT": "1",
+            "SLIPWAY_ADMIN_PORT": "2",
+            "SLIPWAY_WATCH_NAMESPACES": "a, b,",
+            "SLIPWAY_DRAIN_TIMEOUT": "1m30s",
+            "SLIPWAY_MAX_BODY_BYTES": "10",
+            "SLIPWAY_ACCESS_LOG": "off",
+            "SLIPWAY_LOG_LEVEL": "Warning",
+        }
+    )
+    assert settings == Settings("127.0.0.1", 1, 2, ("a", "b"), 90, 10, False, "warning")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("SLIPWAY_DATA_PORT", "http", "a whole number"),
+        ("SLIPWAY_DATA_PORT", "70000", "to 65535"),
+        ("SLIPWAY_DRAIN_TIMEOUT", "5 minutes", "15m"),
+        ("SLIPWAY_ACCESS_LOG", "yes", "on, off"),
+        ("SLIPWAY_LOG_LEVEL", "loud", "debug, info"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, value: str, advice: str) -> None:
+    with pytest.raises(ValueError, match=name) as error:
+        Settings.from_env({name: value})
+    assert advice in str(error.value)
