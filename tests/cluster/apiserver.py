@@ -82,7 +82,7 @@ class ApiServer:
         """Start a server with empty storage, unless one runs and is ready."""
         debian.ensure(debian.ETCD, self._progress)
         built = binaries.ensure(self._paths, binaries.CONTROL_PLANE, self._progress)
-        with locked(self._state.with_suffix(".lock")):
+        with locked(self._lock):
             if self.running() and not pki.expires_soon(self._state / "pki"):
                 return
             self._remove()
@@ -91,8 +91,9 @@ class ApiServer:
 
     def down(self) -> None:
         """Stop the server and remove its files."""
-        with locked(self._state.with_suffix(".lock")):
+        with locked(self._lock):
             self._remove()
+            self._lock.unlink()
 
     def _start(self, built: binaries.Binaries) -> None:
         folder = self._state / "pki"
@@ -114,6 +115,10 @@ class ApiServer:
         for name in self._processes.names():
             self._processes.stop(name, grace=0)
         shutil.rmtree(self._state, ignore_errors=True)
+
+    @property
+    def _lock(self) -> Path:
+        return self._state.with_suffix(".lock")
 
     @property
     def _kubeconfig(self) -> Path:

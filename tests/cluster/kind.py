@@ -1,11 +1,13 @@
 """The kind provider: a cluster in Docker containers."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from tests.cluster import addons, binaries
+from tests.cluster.docker import docker_runs
 from tests.cluster.errors import ClusterError
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.paths import Paths, locked
@@ -29,6 +31,10 @@ class KindProvider:
 
     def up(self, nodes: int | None = None) -> None:
         """Create the cluster unless it exists, and give it its GPUs on paper."""
+        if shutil.which("kind") is None or not docker_runs():
+            raise ClusterError(
+                "the kind provider needs a running Docker and the kind program: install both, or use local"
+            )
         with locked(self._paths.run / f"{self._instance.name}.lock"):
             if self._cluster not in self._clusters():
                 with self._progress.step(f"kind cluster {self._cluster}"):

@@ -48,7 +48,7 @@ class LocalProvider:
         _check_machine()
         debian.ensure(debian.NODE, self._progress)
         built = binaries.ensure(self._paths, binaries.CONTROL_PLANE + binaries.NODE, self._progress)
-        with locked(self._paths.run / f"{self._instance_paths.name}.lock"):
+        with locked(self._lock):
             instance = self._settle(nodes, built)
             instance.prepare()
             self._start(instance)
@@ -57,8 +57,9 @@ class LocalProvider:
     def down(self) -> None:
         """End every process, remove namespaces, mounts, cgroups and files; does nothing when there is nothing."""
         _check_machine()
-        with locked(self._paths.run / f"{self._instance_paths.name}.lock"):
+        with locked(self._lock):
             self._instance(Settings(0, MAX_NODES, "", ""), Binaries(Path(), "")).remove()
+            self._lock.unlink()
 
     def status(self) -> Report:
         """Return the health of each process, node and add-on."""
@@ -175,6 +176,10 @@ class LocalProvider:
         self._settings_file.parent.mkdir(parents=True, exist_ok=True)
         self._settings_file.write_text(json.dumps(asdict(settings)))
         return settings
+
+    @property
+    def _lock(self) -> Path:
+        return self._paths.run / f"{self._instance_paths.name}.lock"
 
     @property
     def _settings_file(self) -> Path:

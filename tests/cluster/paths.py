@@ -1,6 +1,7 @@
 """Where the test cluster keeps its files, all of it outside the checkout."""
 
 import fcntl
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -80,8 +81,22 @@ def write_changed(path: Path, text: str, *, mode: int = 0o644) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on ``path``, so that two runs do not work on the same files."""
+    """Hold an exclusive lock on ``path``, so that two runs do not work on the same files.
+
+    The file may be removed while the lock is held: who waited for it then locks the new one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is(handle.fileno(), path):
+                yield
+                return
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Tell whether an open file is still the one at ``path``."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
