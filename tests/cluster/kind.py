@@ -32,9 +32,7 @@ class KindProvider:
     def up(self, nodes: int | None = None) -> None:
         """Create the cluster unless it exists, and give it its GPUs on paper."""
         if shutil.which("kind") is None or not docker_runs():
-            raise ClusterError(
-                "the kind provider needs a running Docker and the kind program: install both, or use local"
-            )
+            raise ClusterError("the kind provider needs a running Docker and the kind program: install both")
         with locked(self._paths.run / f"{self._instance.name}.lock"):
             if self._cluster not in self._clusters():
                 with self._progress.step(f"kind cluster {self._cluster}"):
