@@ -5,6 +5,8 @@ pytest_plugins = (
     "tests.golden",
     "tests.cluster.fixtures",
     "tests.custom_resources",
+    "tests.operator_process",
+    "tests.router_process",
     "tests.chart_fixtures",
     "tests.installation_fixtures",
 )

@@ -1,5 +1,9 @@
 """The environment is read once; a wrong value is named, with what to write instead."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from slipway_router.app.settings import Settings
@@ -39,3 +43,12 @@ def test_a_wrong_value_is_named(name: str, value: str, advice: str) -> None:
     with pytest.raises(ValueError, match=name) as error:
         Settings.from_env({name: value})
     assert advice in str(error.value)
+
+
+@pytest.mark.local
+def test_the_program_ends_with_the_advice() -> None:
+    environment = {**os.environ, "SLIPWAY_DRAIN_TIMEOUT": "soon"}
+    command = [sys.executable, "-m", "slipway_router.main"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("slipway-router: SLIPWAY_DRAIN_TIMEOUT: 'soon' is not a duration")

@@ -43,7 +43,7 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Entry point. Exits with 2 if a setting is wrong."""
+    """Entry point. Exits with 1 and says why if a setting is wrong."""
     try:
         settings = Settings.from_env(os.environ)
     except ValueError as error:
