@@ -65,6 +65,7 @@ COPY operator/slipway_operator operator/slipway_operator
 COPY router/slipway_router router/slipway_router
 COPY runtime_image/slipway_runtime runtime_image/slipway_runtime
 COPY local/slipway_local local/slipway_local
+COPY examples/models/chat/slipway-demo-chat.gguf examples/models/chat/
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /tmp/wheel . \
     && /opt/build/bin/pip --python /opt/slipway/bin/python install --no-cache-dir --no-compile --no-deps /tmp/wheel/*.whl \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/slipway/lib

@@ -34,12 +34,10 @@ def resolve_demo(name: str, cache_dir: Path) -> Path:
 
 
 def _chat(_cache_dir: Path) -> Path:
+    # In a checkout this is a link to the file beside the script that makes it.
     shipped = Path(__file__).with_name(CHAT_FILE)
-    # An editable install runs from the checkout, where the file lies beside the script that makes it.
-    checkout = Path(__file__).parents[3] / "examples" / "models" / "chat" / CHAT_FILE
-    for candidate in (shipped, checkout):
-        if candidate.is_file():
-            return candidate
+    if shipped.is_file():
+        return shipped
     raise UnknownDemoModelError(
         f"this installation lacks the file of demo://chat, {CHAT_FILE}: reinstall slipway, "
         "or make it with examples/models/chat/train.py"
