@@ -104,6 +104,18 @@ def test_a_write_that_never_shows_is_repeated_after_a_while() -> None:
     assert "apply Deployment m" in cluster.writes[written:]
 
 
+def test_an_apply_that_changes_nothing_is_not_repeated() -> None:
+    cluster = FakeCluster()
+    cluster.drops = "enableServiceLinks"
+    cluster.put(model())
+    operator = Operator(cluster)
+    operator.settle("m")
+    settled = len(cluster.writes)
+    operator.clock.seconds += 3600
+    assert operator.pass_over("m") is None
+    assert cluster.writes[settled:] == []
+
+
 def test_a_key_settles() -> None:
     cluster = FakeCluster()
     cluster.put(api_key())

@@ -32,16 +32,20 @@ class FakeCluster:
         self.writes: list[str] = []
         self.events: list[Manifest] = []
         self.crash_after: int | None = None
+        self.drops: str | None = None
+        """A field that this API server does not store the way it was written."""
         self._owned: dict[Ref, dict[Path, set[str]]] = {}
         self._versions = itertools.count(1)
 
-    async def apply(self, manifest: Manifest, *, force: bool, field_manager: str = FIELD_MANAGER_OPERATOR) -> None:
+    async def apply(self, manifest: Manifest, *, force: bool, field_manager: str = FIELD_MANAGER_OPERATOR) -> str:
         self._count("apply", ref_of(manifest))
         self._apply(ref_of(manifest), manifest, field_manager, force=force)
+        return self._version(ref_of(manifest))
 
-    async def overwrite(self, manifest: Manifest) -> None:
+    async def overwrite(self, manifest: Manifest) -> str:
         self._count("overwrite", ref_of(manifest))
         self._apply(ref_of(manifest), manifest, FIELD_MANAGER_OPERATOR, force=True)
+        return self._version(ref_of(manifest))
 
     async def apply_status(self, ref: Ref, status: dict[str, Any]) -> None:
         self._count("status", ref)
@@ -102,6 +106,7 @@ class FakeCluster:
 
     def _apply(self, ref: Ref, manifest: Manifest, manager: str, *, force: bool) -> None:
         wanted = dict(_leaves({k: v for k, v in manifest.items() if k not in ("apiVersion", "kind")}))
+        wanted = {path: value for path, value in wanted.items() if self.drops not in path}
         live = dict(_leaves(self.objects.get(ref, {})))
         owned = self._owned.setdefault(ref, {})
         taken = [
@@ -125,6 +130,9 @@ class FakeCluster:
         if before is None or _content(after) != _content(before):
             self.objects[ref] = after
             self._touch(ref)
+
+    def _version(self, ref: Ref) -> str:
+        return str(self.objects[ref]["metadata"]["resourceVersion"])
 
     def _touch(self, ref: Ref) -> None:
         metadata = self.objects[ref]["metadata"]

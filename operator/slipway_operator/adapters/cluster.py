@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, FIELD_MANAGER_OPERATOR_STATUS
-from slipway_operator.adapters.kube_api import APPLY, MERGE, KubeApi
+from slipway_operator.adapters.kube_api import APPLY, JSON, MERGE, KubeApi
 from slipway_operator.adapters.metrics import Metrics
 from slipway_operator.domain.errors import ClusterError, ConflictError, NotFoundError
 from slipway_operator.domain.resources import Manifest, Ref, ref_of
@@ -16,8 +16,8 @@ class KubernetesCluster:
         self._api = api
         self._metrics = metrics
 
-    async def apply(self, manifest: Manifest, *, force: bool, field_manager: str = FIELD_MANAGER_OPERATOR) -> None:
-        """Server-side apply. Without ``force`` it conflicts with fields that others own.
+    async def apply(self, manifest: Manifest, *, force: bool, field_manager: str = FIELD_MANAGER_OPERATOR) -> str:
+        """Server-side apply; gives the new ``resourceVersion``. Without ``force`` others' fields are conflicts.
 
         Raises:
             ClusterError: the API server refused; `ConflictError` when others own a field.
@@ -25,17 +25,18 @@ class KubernetesCluster:
         ref = ref_of(manifest)
         path = ref.resource.path(ref.namespace, ref.name)
         force_text = "true" if force else "false"
-        await self._write("PATCH", path, ref, manifest, APPLY, fieldManager=field_manager, force=force_text)
+        query = {"fieldManager": field_manager, "force": force_text}
+        return _version(await self._write("PATCH", path, ref, manifest, APPLY, **query))
 
-    async def overwrite(self, manifest: Manifest) -> None:
-        """Set every field of the manifest, lists as wholes: what people added to them goes.
+    async def overwrite(self, manifest: Manifest) -> str:
+        """Set every field of the manifest, lists as wholes: what people added to them goes. Gives the new version.
 
         Raises:
             ClusterError: the API server refused.
         """
         ref = ref_of(manifest)
         path = ref.resource.path(ref.namespace, ref.name)
-        await self._write("PATCH", path, ref, manifest, MERGE, fieldManager=FIELD_MANAGER_OPERATOR)
+        return _version(await self._write("PATCH", path, ref, manifest, MERGE, fieldManager=FIELD_MANAGER_OPERATOR))
 
     async def apply_status(self, ref: Ref, status: dict[str, Any]) -> None:
         """Server-side apply of the whole status that is the operator's; nothing when the object is gone.
@@ -101,11 +102,17 @@ class KubernetesCluster:
         except ConflictError:
             return
 
-    async def _write(self, method: str, path: str, ref: Ref, body: Any, content_type: str = "", **query: str) -> None:
-        options = {"content_type": content_type} if content_type else {}
+    async def _write(
+        self, method: str, path: str, ref: Ref, body: Any, content_type: str = JSON, **query: str
+    ) -> Manifest:
         try:
-            await self._api.request(method, path, body, **options, **query)
+            answer = await self._api.request(method, path, body, content_type=content_type, **query)
         except ClusterError as error:
             self._metrics.wrote(method, ref.resource.kind, str(error.code))
             raise
         self._metrics.wrote(method, ref.resource.kind, "ok")
+        return answer
+
+
+def _version(body: Manifest) -> str:
+    return str(body["metadata"]["resourceVersion"])

@@ -120,6 +120,12 @@ def build_settings() -> kopf.OperatorSettings:
 
 async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: asyncio.Event) -> None:
     """Run Kopf until ``stop`` is set or the process is told to end; no namespaces means all of them."""
+
+    async def cleanup(**_: Any) -> None:
+        # Kopf takes the signals over; its own wait for the flag would delay the end by seconds if nobody set it.
+        stop.set()
+
+    kopf.on.cleanup(registry=registry, id="cleanup")(cleanup)
     await kopf.operator(
         registry=registry,
         settings=build_settings(),

@@ -31,15 +31,16 @@ class World(Protocol):
 class Cluster(Protocol):
     """Writes to the API server. Every method raises `ClusterError` when the API server refuses."""
 
-    async def apply(self, manifest: Manifest, *, force: bool, field_manager: str = ...) -> None:
-        """Server-side apply; without ``force`` raises `ConflictError` when others own a field.
+    async def apply(self, manifest: Manifest, *, force: bool, field_manager: str = ...) -> str:
+        """Server-side apply; gives the new ``resourceVersion``.
 
-        Raises `InvalidError` when the object would not be valid with the fields that others have in it.
+        Raises `ConflictError` when others own a field and ``force`` is off, `InvalidError` when the object would not be
+        valid with the fields that others have in it.
         """
         ...
 
-    async def overwrite(self, manifest: Manifest) -> None:
-        """Set every field of the manifest, lists as wholes; raises `InvalidError` like ``apply``."""
+    async def overwrite(self, manifest: Manifest) -> str:
+        """Set every field of the manifest, lists as wholes; gives the new ``resourceVersion``."""
         ...
 
     async def apply_status(self, ref: Ref, status: dict[str, Any]) -> None:

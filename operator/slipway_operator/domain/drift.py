@@ -31,20 +31,18 @@ def holds(desired: Any, live: Any) -> bool:
     """Whether everything in ``desired`` is in ``live``.
 
     Lists whose items have names are compared by name, since the API server merges them so; other lists item by item.
-    Empty objects and lists equal missing ones, and quantities are compared as numbers: the API server drops the former
-    and rewrites the latter.
+    Empty objects, lists and texts equal missing ones, and quantities are compared as numbers: the API server drops
+    the former and rewrites the latter.
     """
     return _holds(desired, live, quantity=False)
 
 
 def _holds(desired: Any, live: Any, *, quantity: bool) -> bool:
+    if live is None and desired in ("", {}, []):
+        return True
     if isinstance(desired, Mapping):
-        if not desired and live is None:
-            return True
         return isinstance(live, Mapping) and all(_field_holds(name, value, live) for name, value in desired.items())
-    if isinstance(desired, (list, tuple)):
-        if not desired and live is None:
-            return True
+    if isinstance(desired, list):
         return isinstance(live, list) and _items_hold(desired, live)
     if quantity and live is not None:
         return desired == live or parse_quantity(desired) == parse_quantity(live)

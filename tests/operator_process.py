@@ -1,0 +1,112 @@
+"""Real ``slipway-operator`` processes against a real API server, with the rights that the chart gives them."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx2
+import pytest
+
+from tests.chart import CHART, RELEASE, Helm
+from tests.chart import NAMESPACE as SYSTEM_NAMESPACE
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.binaries import KUBERNETES
+from tests.eventually import eventually
+from tests.runtimes import free_port
+
+SERVICE_ACCOUNT: Final = "slipway-operator"
+IMAGES: Final = '{"dummy": "example/dummy:1", "llamacpp": "example/llamacpp:1", "onnx": "example/onnx:1"}'
+_END_SECONDS: Final = 20
+
+
+@dataclass(frozen=True)
+class OperatorProcess:
+    """A running operator."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample of ``/metrics`` by its name with labels."""
+        lines = httpx2.get(f"http://127.0.0.1:{self.port}/metrics").text.splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    def passes(self) -> float:
+        """Passes so far that ended well."""
+        return self.metrics().get('slipway_operator_pass_seconds_count{result="ok"}', 0.0)
+
+    def leads(self) -> bool:
+        """Whether it holds the Lease."""
+        return self.metrics()["slipway_operator_leader"] == 1.0
+
+    def status(self, path: str) -> int:
+        """HTTP status of a path of its admin port."""
+        return httpx2.get(f"http://127.0.0.1:{self.port}{path}").status_code
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and give the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(_END_SECONDS)
+
+
+@dataclass(frozen=True)
+class OperatorRights:
+    """A kubeconfig of the operator's own ServiceAccount."""
+
+    server: ApiServer
+    kubeconfig: Path
+
+    @contextmanager
+    def running(self, folder: Path, identity: str = "operator-0", **settings: str) -> Iterator[OperatorProcess]:
+        """One operator process for the length of a ``with`` block; its log is in ``folder``."""
+        port, log = free_port(), folder / f"{identity}.log"
+        environment = {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig),
+            "SLIPWAY_RUNTIME_IMAGES": IMAGES,
+            "SLIPWAY_HEALTH_HOST": "127.0.0.1",
+            "SLIPWAY_HEALTH_PORT": str(port),
+            "SLIPWAY_IDENTITY": identity,
+            **settings,
+        }
+        command = [sys.executable, "-m", "slipway_operator.main"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        started = OperatorProcess(process, port, log)
+        try:
+            eventually(f"{identity} is alive", lambda: started.status("/livez"), lambda code: code == 200, within=20)
+            yield started
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(_END_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def operator_rights(custom_resources: ApiServer, helm: Helm) -> OperatorRights:
+    """The chart's ServiceAccount and roles for the operator, on the API server."""
+    place = (f"--namespace={SYSTEM_NAMESPACE}", f"--kube-version={KUBERNETES}")
+    manifests = helm("template", RELEASE, CHART, *place, "--show-only=templates/operator/rbac.yaml")
+    kubectl = custom_resources.kubectl
+    kubectl.apply(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {SYSTEM_NAMESPACE}}}\n")
+    kubectl("apply", "--server-side", f"--namespace={SYSTEM_NAMESPACE}", "-f", "-", stdin=manifests)
+    kubeconfig = custom_resources.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
+    return OperatorRights(custom_resources, kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def operator(operator_rights: OperatorRights, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    """A leading operator for a test file; it must have been allowed everything it tried, and end well."""
+    with operator_rights.running(tmp_path_factory.mktemp("operator")) as started:
+        eventually("the operator leads", started.leads, bool, within=30)
+        yield started
+        refused = [name for name in started.metrics() if 'result="403"' in name]
+        assert refused == [], started.log.read_text()
+        assert started.end(signal.SIGTERM) == 0, started.log.read_text()
