@@ -13,17 +13,16 @@ FIXED = {"replicas": 2, "cache": {"size": "10Mi", "accessModes": ["ReadWriteOnce
 SCALED = {"autoscaling": {"maxReplicas": 3}}
 
 
+def wait_for_children(installation: Installation, name: str, count: int) -> None:
+    eventually(f"children of {name}", lambda: installation.children(name), lambda seen: len(seen) == count, within=15)
+
+
 @pytest.fixture(scope="module")
 def applied(module_installation: Installation) -> Installation:
     module_installation.apply(model("fixed", **FIXED))
     module_installation.apply(model("scaled", **SCALED))
-    for name, count in (("fixed", 5), ("scaled", 4)):
-        eventually(
-            f"children of {name}",
-            lambda name=name: module_installation.children(name),
-            lambda seen, count=count: len(seen) == count,
-            within=15,
-        )
+    wait_for_children(module_installation, "fixed", 5)
+    wait_for_children(module_installation, "scaled", 4)
     return module_installation
 
 
