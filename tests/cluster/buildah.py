@@ -14,7 +14,8 @@ class Buildah:
 
     def __init__(self, paths: Paths) -> None:
         storage = paths.cache / "buildah"
-        self._command = ["buildah", f"--root={storage}", f"--runroot={paths.run}/buildah"]
+        # In a mount namespace, so that no mount stays behind, not even when it is killed.
+        self._command = ["unshare", "--mount", "buildah", f"--root={storage}", f"--runroot={paths.run}/buildah"]
 
     def build(self, context: Path, *arguments: str) -> None:
         """Run ``buildah build`` on ``context``; base images must be in the storage already.

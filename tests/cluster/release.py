@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster import binaries, images
+from tests.cluster.errors import ClusterError, CommandError
+from tests.cluster.kubectl import Kubectl
 from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
 from tests.cluster.provider import Provider
@@ -29,25 +31,31 @@ def install(provider: Provider, paths: Paths, progress: Progress, extra: Sequenc
 
     ``extra`` are further arguments of ``helm upgrade``, such as ``--set=router.replicas=2``.
     """
-    load_images(provider, paths, images.TARGETS, progress)
-    helm = binaries.ensure(paths, ("helm",), progress)["helm"]
-    values = [f"--set={name}={value}" for name, value in _image_values().items()]
+    built = load_images(provider, paths, images.TARGETS, progress)
+    programs = binaries.ensure(paths, ("helm", "kubectl"), progress)
+    kubectl = Kubectl(programs["kubectl"], provider.kubeconfig())
+    values = [f"--set={name}={value}" for name, value in _image_values(built).items()]
     target = (f"--kubeconfig={provider.kubeconfig()}", f"--namespace={NAMESPACE}", "--create-namespace")
     waiting = ("--wait", f"--timeout={_READY_SECONDS}s")
     with progress.step(f"installed release {RELEASE}"):
-        argv = (str(helm), "upgrade", "--install", RELEASE, str(_CHART), *target, *values, *waiting, *extra)
-        run(argv, timeout=_READY_SECONDS + 60)
+        argv = (str(programs["helm"]), "upgrade", "--install", RELEASE, str(_CHART), *target, *values, *waiting, *extra)
+        try:
+            run(argv, timeout=_READY_SECONDS + 60)
+        except CommandError as error:
+            # Helm says that it waited in vain; what it waited for is in the pods.
+            pods = kubectl("get", "pods", f"--namespace={NAMESPACE}", "--output=wide")
+            raise ClusterError(f"{error}\n{pods}") from error
 
 
-def _image_values() -> dict[str, str]:
-    """Return the chart's values that name the images of this checkout."""
-    tags = {target: images.reference(target).rpartition(":")[2] for target in images.TARGETS}
-    onnx = images.reference("runtime-onnx")
+def _image_values(built: Sequence[images.Image]) -> dict[str, str]:
+    """Return the chart's values that name the built images, given in the order of the targets."""
+    # Not computed anew: somebody may have edited a file meanwhile.
+    operator, router, llamacpp, onnx = (image.reference for image in built)
     return {
         "image.registry": images.REGISTRY,
-        "operator.image.tag": tags["operator"],
-        "router.image.tag": tags["router"],
-        "runtime.images.llamacpp": images.reference("runtime-llamacpp"),
+        "operator.image.tag": operator.rpartition(":")[2],
+        "router.image.tag": router.rpartition(":")[2],
+        "runtime.images.llamacpp": llamacpp,
         "runtime.images.onnx": onnx,
         "runtime.images.dummy": onnx,
     }
