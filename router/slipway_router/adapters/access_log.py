@@ -1,4 +1,4 @@
-"""Step: one JSON line per request, written in batches by a thread, so that a slow disk never holds up an answer.
+"""Step: one JSON line per request, written in batches by a thread, so that a slow reader never holds up an answer.
 
 The lines say who asked for what and how it went; never what was said.
 """
@@ -21,7 +21,7 @@ class AccessLog:
     def __init__(self, stream: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
         self._stream = stream
         self._loop = loop
-        self._pending: list[Exchange] = []
+        self._pending: list[bytes] = []
         self._dropped = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Future[None] | None = None
@@ -31,8 +31,7 @@ class AccessLog:
         if len(self._pending) >= MAX_PENDING:
             self._dropped += 1
             return
-        exchange.body = b""
-        self._pending.append(exchange)
+        self._pending.append(orjson.dumps(record(exchange)))
         if self._timer is None:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
 
@@ -45,8 +44,7 @@ class AccessLog:
         dropped, self._dropped = self._dropped, 0
         self._writing = self._loop.run_in_executor(None, self._write, batch, dropped)
 
-    def _write(self, batch: list[Exchange], dropped: int) -> None:
-        lines = [orjson.dumps(record(exchange)) for exchange in batch]
+    def _write(self, lines: list[bytes], dropped: int) -> None:
         if dropped:
             lines.append(orjson.dumps({"event": "access_log_dropped", "lines": dropped}))
         self._stream.write(b"\n".join(lines) + b"\n")

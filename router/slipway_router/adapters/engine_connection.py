@@ -10,6 +10,8 @@ from slipway_router.domain.exchange import Headers
 
 MAX_HEAD: Final = 65536
 """Bytes of an engine's response header; more is a failure."""
+_JOIN_LIMIT: Final = 65536
+"""Bytes of a body up to which copying it behind the head is cheaper than a second write."""
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -90,7 +92,11 @@ class EngineConnection(asyncio.Protocol):
         """Send the head and body of a request; its answer goes to ``handler``."""
         self._reset()
         self._handler = handler
-        self._transport.writelines(request)
+        head, body = request
+        if len(body) <= _JOIN_LIMIT:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines(request)
 
     def release(self) -> bool:
         """Let go of the handler. True if the connection can carry another request; otherwise it is cut."""

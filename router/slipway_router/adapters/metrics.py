@@ -73,6 +73,7 @@ class RequestMetrics:
             registry=registry,
         )
         self._bound: dict[tuple[str, str, str], tuple[Histogram, Histogram]] = {}
+        self._token_pairs: dict[tuple[str, str], tuple[Counter, Counter]] = {}
         self._counters: dict[tuple[str, str, str, int], Counter] = {}
 
     def __call__(self, exchange: Exchange) -> None:
@@ -89,14 +90,21 @@ class RequestMetrics:
         duration.observe(exchange.ended - exchange.started)
         if exchange.first_byte is not None:
             first_byte.observe(exchange.first_byte - exchange.started)
-        if exchange.prompt_tokens:
-            self._tokens.labels(namespace, name, "prompt").inc(exchange.prompt_tokens)
-        if exchange.completion_tokens:
-            self._tokens.labels(namespace, name, "completion").inc(exchange.completion_tokens)
+        if exchange.prompt_tokens or exchange.completion_tokens:
+            prompt, completion = self._token_counters(namespace, name)
+            prompt.inc(exchange.prompt_tokens)
+            completion.inc(exchange.completion_tokens)
         if exchange.attempts > 1:
             self._retries.labels(namespace, name).inc(exchange.attempts - 1)
         if exchange.aborted:
             self._aborted.labels(namespace, name, exchange.aborted).inc()
+
+    def _token_counters(self, namespace: str, name: str) -> tuple[Counter, Counter]:
+        bound = self._token_pairs.get((namespace, name))
+        if bound is None:
+            bound = (self._tokens.labels(namespace, name, "prompt"), self._tokens.labels(namespace, name, "completion"))
+            self._token_pairs[namespace, name] = bound
+        return bound
 
     def _histograms(self, namespace: str, name: str, route: str) -> tuple[Histogram, Histogram]:
         key = (namespace, name, route)
