@@ -19,17 +19,12 @@ pytestmark = pytest.mark.local
     ("fields", "code", "reason", "message"),
     [
         ({"model_source": "file:///no/such/file"}, 66, "WeightsNotFound", "/no/such/file"),
-        ({"model_source": "demo://nothing"}, 66, "WeightsNotFound", "demo://chat"),
-        ({"model_source": "s3://bucket/model"}, 78, "NotImplemented", "s3:// is not supported"),
-        ({"engine_args": ("--tokens-per-secnd=1",)}, 78, "InvalidConfiguration", "mean --tokens-per-second?"),
-        ({"engine": "vllm"}, 78, "EngineNotAvailable", "it has dummy, llamacpp"),
-        ({"engine": "llamacpp"}, 78, "InvalidConfiguration", "needs weights"),
         ({"engine_args": ("--load-exit-code=41",)}, 41, "EngineFailed", "while loading"),
         (
             {"engine_args": ("--crash-after-seconds=0.3", "--crash-exit-code=42")},
             42,
             "EngineFailed",
-            "ended by itself while ready (exit code 42)",
+            "(exit code 42): as --crash-after-seconds asks",
         ),
         (
             {"engine_args": ("--load-seconds=30",), "startup_timeout": "300ms"},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from slipway_crds.conditions import Reason
 from slipway_crds.runtime_env import RuntimeEnv, RuntimeEnvError
+from slipway_runtime.adapters.fetch.hub import HubAccess
 from slipway_runtime.app.runtime import run_runtime
 from slipway_runtime.domain.failure import RuntimeFailure
 
@@ -31,7 +32,8 @@ def run(environ: Mapping[str, str]) -> int:
         except RuntimeEnvError as error:
             raise RuntimeFailure(Reason.INVALID_CONFIGURATION, str(error)) from error
         _set_up_libraries(Path(env.cache_dir))
-        return asyncio.run(run_runtime(env))
+        hub = HubAccess(environ.get("HF_ENDPOINT"), environ.get("HF_TOKEN"))
+        return asyncio.run(run_runtime(env, hub))
     except RuntimeFailure as failure:
         log.error("%s: %s", failure.reason, failure.message)
         _leave_message(termination_log, failure)

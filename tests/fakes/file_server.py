@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from tests.fakes.loopback_http import QuietHandler, serving
 
@@ -27,46 +28,51 @@ class FileServer:
     url: str = ""
 
 
+class FileHandler(QuietHandler):
+    """Answers as it is ``told``."""
+
+    told: ClassVar[FileServer]
+
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
+        self.told.asked.append(dict(self.headers.items()))
+        if self.told.failures:
+            return self.answer(self.told.failures.pop(0))
+        if self.path != "/file.gguf":
+            return self.answer(404)
+        return self.send_file()
+
+    def send_file(self) -> None:
+        start = self.first_byte()
+        if start >= len(self.told.content) > 0 and start:
+            return self.answer(416)
+        body = self.told.content[start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        if self.told.etag:
+            self.send_header("ETag", self.told.etag)
+        self.end_headers()
+        self.send_pieces(body[: self.told.cut_after.pop(0)] if self.told.cut_after else body)
+        self.close_connection = True
+        return None
+
+    def first_byte(self) -> int:
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if not asked or not self.told.ranges or self.headers.get("If-Range", self.told.etag) != self.told.etag:
+            return 0
+        return int(asked[1])
+
+    def send_pieces(self, body: bytes) -> None:
+        size = max(1, len(self.told.content) // 16)
+        for offset in range(0, len(body), size):
+            self.wfile.write(body[offset : offset + size])
+            if self.told.seconds_per_piece:
+                time.sleep(self.told.seconds_per_piece)
+
+
 @contextmanager
 def file_server(server: FileServer) -> Iterator[FileServer]:
     """Run ``server`` on loopback."""
-
-    class Handler(QuietHandler):
-        def do_GET(self) -> None:  # noqa: N802 - named by the base class
-            server.asked.append(dict(self.headers.items()))
-            if server.failures:
-                return self.answer(server.failures.pop(0))
-            if self.path != "/file.gguf":
-                return self.answer(404)
-            return self.send_file()
-
-        def send_file(self) -> None:
-            start = self.first_byte()
-            if start >= len(server.content) > 0 and start:
-                return self.answer(416)
-            body = server.content[start:]
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(body)))
-            if server.etag:
-                self.send_header("ETag", server.etag)
-            self.end_headers()
-            self.send_pieces(body[: server.cut_after.pop(0)] if server.cut_after else body)
-            self.close_connection = True
-            return None
-
-        def first_byte(self) -> int:
-            asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-            if not asked or not server.ranges or self.headers.get("If-Range", server.etag) != server.etag:
-                return 0
-            return int(asked[1])
-
-        def send_pieces(self, body: bytes) -> None:
-            size = max(1, len(server.content) // 16)
-            for offset in range(0, len(body), size):
-                self.wfile.write(body[offset : offset + size])
-                if server.seconds_per_piece:
-                    time.sleep(server.seconds_per_piece)
-
-    with serving(Handler) as base:
+    handler = type("Handler", (FileHandler,), {"told": server})
+    with serving(handler) as base:
         server.url = f"{base}/file.gguf"
         yield server

@@ -9,6 +9,7 @@ from pathlib import Path
 from slipway_crds.duration import parse_duration
 from slipway_crds.runtime_env import RuntimeEnv
 from slipway_runtime.adapters.control_server import control_server
+from slipway_runtime.adapters.fetch.hub import HubAccess
 from slipway_runtime.adapters.http_server import bind
 from slipway_runtime.adapters.memory_kills import memory_kills
 from slipway_runtime.adapters.warmup import send_warm_ups
@@ -22,9 +23,9 @@ from slipway_runtime.domain.warmup import warm_ups
 log = logging.getLogger(__name__)
 
 
-async def run_runtime(env: RuntimeEnv) -> int:
+async def run_runtime(env: RuntimeEnv, hub: HubAccess) -> int:
     """Run one model until a signal or ``POST /drain`` ends it. Returns the exit code; raises RuntimeFailure."""
-    parts = _parts(env)
+    parts = _parts(env, hub)
     status = RuntimeStatus(env.model_name, env.engine, time.monotonic)
     limits = Limits(startup=parse_duration(env.startup_timeout), drain=parse_duration(env.drain_timeout))
     supervisor = Supervisor(parts, limits, status)
@@ -38,12 +39,12 @@ async def run_runtime(env: RuntimeEnv) -> int:
         await serving
 
 
-def _parts(env: RuntimeEnv) -> Parts:
+def _parts(env: RuntimeEnv, hub: HubAccess) -> Parts:
     names = served_names(env)
     requests = warm_ups(tasks(env), names[0])
     host = connect_host(env)
     return Parts(
-        fetch=weights_fetcher(parse_source(env.model_source), env.engine, Path(env.cache_dir)),
+        fetch=weights_fetcher(parse_source(env.model_source), env.engine, Path(env.cache_dir), hub),
         make_engine=engine_maker(env),
         warm_up=lambda: send_warm_ups(requests, host, env.data_port),
         memory_kills=memory_kills,

@@ -7,14 +7,16 @@ from typing import assert_never
 
 from slipway_crds.engines import EngineType
 from slipway_runtime.adapters.fetch.http import fetch_http
-from slipway_runtime.adapters.fetch.hub import fetch_hub
+from slipway_runtime.adapters.fetch.hub import HubAccess, fetch_hub
 from slipway_runtime.adapters.fetch.local import find_demo, find_path
 from slipway_runtime.domain.hub_files import select_files
 from slipway_runtime.domain.progress import Progress
 from slipway_runtime.domain.sources import DemoSource, HttpSource, HubSource, NoSource, PathSource, Source
 
 
-def weights_fetcher(source: Source, engine: EngineType, cache_dir: Path) -> Callable[[Progress], Path | None]:
+def weights_fetcher(
+    source: Source, engine: EngineType, cache_dir: Path, hub: HubAccess
+) -> Callable[[Progress], Path | None]:
     """A blocking function that brings the weights of ``source`` to this machine and says where they lie.
 
     The function raises RuntimeFailure, and FetchCancelled once its Progress is cancelled.
@@ -32,7 +34,7 @@ def weights_fetcher(source: Source, engine: EngineType, cache_dir: Path) -> Call
                 return fetch_http(source, cache_dir, progress)
             case HubSource():
                 select = partial(select_files, engine, pattern=source.pattern)
-                return fetch_hub(source, select, cache_dir, progress)
+                return fetch_hub(source, select, cache_dir, progress, hub)
             case _:
                 assert_never(source)
 

@@ -1,18 +1,17 @@
-"""Repositories of the Hugging Face hub, by the hub's own client: resumable, checked, locked, shared in its cache.
-
-The client reads ``HF_ENDPOINT`` and ``HF_TOKEN`` from the environment.
-"""
+"""Repositories of the Hugging Face hub, by the hub's own client: resumable, checked, locked, shared in its cache."""
 
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import httpx2
 
 from slipway_crds.conditions import Reason
-from slipway_runtime.adapters.fetch.retry import TransientError, with_retries
+from slipway_runtime.adapters.fetch.retry import DELAYS, TransientError, with_retries
 from slipway_runtime.adapters.fetch.statuses import raise_for_status
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.hub_files import Selection
@@ -24,20 +23,29 @@ log = logging.getLogger(__name__)
 _LIST_SECONDS: Final = 30.0
 _KEY_LENGTH: Final = 16
 
+
+@dataclass(frozen=True)
+class HubAccess:
+    """Which hub, and as whom. None is the client's own default."""
+
+    endpoint: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+
 Select = Callable[[Sequence[str]], Selection]
 
 
-def fetch_hub(source: HubSource, select: Select, cache_dir: Path, progress: Progress) -> Path:
+def fetch_hub(source: HubSource, select: Select, cache_dir: Path, progress: Progress, access: HubAccess) -> Path:
     """The file or folder of ``source`` that ``select`` chooses, below ``cache_dir``.
 
     When the hub cannot be reached, what an earlier start fetched for the same source is used. Raises RuntimeFailure.
     """
     record = _Record(cache_dir, source)
-    what = f"hf://{source.repo}@{source.revision}"
+    cached = record.read()
+    attempt = partial(_attempt, source, select, cache_dir, progress, access)
     try:
-        path = with_retries(lambda: _attempt(source, select, cache_dir, progress), what, progress)
+        path = with_retries(attempt, _name(source), progress, delays=DELAYS if cached is None else ())
     except RuntimeFailure as failure:
-        cached = record.read()
         if failure.reason is not Reason.FETCH_FAILED or cached is None:
             raise
         log.warning("%s; using what was fetched before: %s", failure.message, cached)
@@ -46,14 +54,13 @@ def fetch_hub(source: HubSource, select: Select, cache_dir: Path, progress: Prog
     return path
 
 
-def _attempt(source: HubSource, select: Select, cache_dir: Path, progress: Progress) -> Path:
+def _attempt(source: HubSource, select: Select, cache_dir: Path, progress: Progress, access: HubAccess) -> Path:
     # Imported late: most sources need none of it, and it reads its settings from the environment on import.
     import huggingface_hub
     from huggingface_hub import errors
 
-    what = f"hf://{source.repo}@{source.revision}"
     try:
-        info = huggingface_hub.HfApi().model_info(
+        info = huggingface_hub.HfApi(access.endpoint, token=access.token).model_info(
             source.repo, revision=source.revision, files_metadata=True, timeout=_LIST_SECONDS
         )
         sizes = {file.rfilename: file.size for file in info.siblings or []}
@@ -65,20 +72,26 @@ def _attempt(source: HubSource, select: Select, cache_dir: Path, progress: Progr
                 name,
                 revision=info.sha,
                 cache_dir=cache_dir / "hub",
+                endpoint=access.endpoint,
+                token=access.token,
                 tqdm_class=_progress_bar(progress),
             )
             for name in selection.files
         }
     except errors.HfHubHTTPError as error:
-        _raise_for(error, what)
+        _raise_for(error, _name(source))
     except (httpx2.TransportError, errors.LocalEntryNotFoundError, errors.FileMetadataError) as error:
         raise TransientError(f"{type(error).__name__}: {error}") from error
     except (errors.HFValidationError, errors.OfflineModeIsEnabled) as error:
-        raise RuntimeFailure(Reason.INVALID_CONFIGURATION, f"{what}: {error}") from error
+        raise RuntimeFailure(Reason.INVALID_CONFIGURATION, f"{_name(source)}: {error}") from error
     except OSError as error:
         message = f"cannot write weights below {cache_dir}: {error.strerror or error}"
         raise RuntimeFailure(Reason.FETCH_FAILED, message) from error
     return _entry(paths, selection)
+
+
+def _name(source: HubSource) -> str:
+    return f"hf://{source.repo}@{source.revision}"
 
 
 def _entry(paths: dict[str, str], selection: Selection) -> Path:
