@@ -59,6 +59,6 @@ def test_install_apply_wait_and_ask(environment: dict[str, str]) -> None:
         printed = subprocess.run([sys.executable, "-c", python.text], env=environment, capture_output=True, text=True)
     finally:
         os.killpg(forward.pid, signal.SIGTERM)
-        forward.wait(10)
+        forward.communicate(timeout=10)
     assert "model" in chat.lower()
     assert printed.stdout.rstrip().endswith("384"), printed
