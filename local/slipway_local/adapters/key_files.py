@@ -22,6 +22,10 @@ class KeyFiles:
         """Names of the keys there are."""
         return sorted(path.name for path in self._folder.glob("[!.]*")) if self._folder.is_dir() else []
 
+    def latest(self) -> str | None:
+        """Name of the key that was made or asked for last; None if there is none."""
+        return max(self.names(), key=lambda name: (self._folder / name).stat().st_mtime_ns, default=None)
+
     def get(self, name: str) -> str | None:
         """The key, if there is one.
 
@@ -39,6 +43,7 @@ class KeyFiles:
         """
         known = self.get(name)
         if known is not None:
+            os.utime(self._path(name))
             return known
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A file made by mkstemp is its owner's alone (0600); a link to it appears whole or not at all.

@@ -81,6 +81,6 @@ def _errors(url: str) -> Iterator[None]:
     except httpx2.ConnectError:
         raise RouterError(f"nothing answers at {url}; start `slipway up FILE`, or name the router by --url") from None
     except httpx2.HTTPError as error:
-        raise RouterError(f"{url}: {error or type(error).__name__}") from None
+        raise RouterError(f"{url}: {str(error) or type(error).__name__}") from None
     except (ValueError, KeyError, TypeError):
         raise RouterError(f"{url} does not answer like a router of Slipway; check --url") from None

@@ -27,7 +27,9 @@ class LocalKeys:
         """
         names = [key.metadata.name for key in keys_or_default(keys)]
         given = {names[0]: self._given} if self._given is not None else {}
-        return {name: given.get(name) or self._files.get_or_make(name) for name in names}
+        # The first one last: other commands take the key that was used last, and it is the first that they should take.
+        found = {name: given.get(name) or self._files.get_or_make(name) for name in reversed(names)}
+        return {name: found[name] for name in names}
 
 
 def ring_of(keys: Sequence[APIKey], clear_text: Mapping[str, str]) -> KeyRing:

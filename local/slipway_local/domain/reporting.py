@@ -35,7 +35,7 @@ def describe(view: ModelView) -> str:
         case Status.ASLEEP:
             return "asleep, starts with the first request"
         case Status.STOPPING:
-            return "stopping"
+            return "stopping, lets requests finish"
 
 
 def failure(view: ModelView) -> str:

@@ -37,14 +37,14 @@ def add_router(parser: argparse.ArgumentParser, environ: Mapping[str, str]) -> N
         "--key",
         metavar="KEY",
         default=environ.get(API_KEY_VARIABLE),
-        help=f"API key (default: ${API_KEY_VARIABLE}, or the one that `slipway up` keeps)",
+        help=f"API key (default: ${API_KEY_VARIABLE}, or the one that `slipway up` used last)",
     )
 
 
 def key_for_router(given: str | None) -> str | None:
-    """The key ``given`` or, without one, that which `slipway up` keeps if it keeps only one."""
+    """The key ``given`` or, without one, the first of those that `slipway up` last used."""
     if given:
         return given
     files = KeyFiles(state_dir(os.environ, Path.home()) / KEYS_FOLDER)
-    names = files.names()
-    return files.get(names[0]) if len(names) == 1 else None
+    name = files.latest()
+    return files.get(name) if name is not None else None
