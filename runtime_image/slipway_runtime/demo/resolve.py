@@ -46,12 +46,15 @@ def _chat(_cache_dir: Path) -> Path:
 
 def _embed(cache_dir: Path) -> Path:
     shipped = Path(__file__).with_name(EMBED_FOLDER)
-    if shipped.is_dir():
-        return shipped
-    # Imported here because only the ONNX runtime's environment has these libraries.
+    written = cache_dir / EMBED_FOLDER
+    # A folder appears complete or not at all.
+    for candidate in (shipped, written):
+        if candidate.is_dir():
+            return candidate
+    # Imported here because only the ONNX runtime's environment has these libraries, and they take a second to load.
     from slipway_runtime.demo.embed_onnx import minilm_source, write_embedding_model
 
-    return write_embedding_model(minilm_source(), cache_dir / EMBED_FOLDER)
+    return write_embedding_model(minilm_source(), written)
 
 
 DEMO_MODELS: Mapping[str, Callable[[Path], Path]] = MappingProxyType({"chat": _chat, "embed": _embed})
