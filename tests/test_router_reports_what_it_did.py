@@ -32,7 +32,7 @@ async def test_access_log() -> None:
     assert served["request_id"] == "r-1"
     assert (served["status"], served["model"], served["key"]) == (200, "default/chat-a", "default/chat")
     assert (served["prompt_tokens"], served["completion_tokens"], served["stream"]) == (7, 3, False)
-    assert 0 < served["first_byte"] <= served["duration"] < 10
+    assert 0 < served["first_byte_us"] <= served["duration_us"] < 10_000_000
     assert served["endpoint"] == f"127.0.0.1:{engine.port}"
     assert (refused["status"], refused["error"], refused["key"]) == (401, "invalid_api_key", None)
     text = router.log.getvalue()

@@ -63,8 +63,8 @@ class AccessLog:
 
 
 def record(exchange: Exchange) -> dict[str, object]:
-    """What is logged of an exchange. Times are in seconds."""
-    model, caller = exchange.model, exchange.caller
+    """What is logged of an exchange. Times are in microseconds."""
+    model, caller, first_byte = exchange.model, exchange.caller, exchange.first_byte
     fields: dict[str, object] = {
         "event": "request",
         "request_id": exchange.request_id,
@@ -74,11 +74,11 @@ def record(exchange: Exchange) -> dict[str, object]:
         "key": caller.name if caller is not None else None,
         "peer": exchange.peer,
         "stream": exchange.stream,
-        "endpoint": exchange.endpoint.address if exchange.endpoint is not None else None,
+        "endpoint": exchange.endpoint or None,
         "attempts": exchange.attempts,
-        "duration": round(exchange.ended - exchange.started, 6),
-        "first_byte": None if exchange.first_byte is None else round(exchange.first_byte - exchange.started, 6),
-        "held": round(exchange.held_seconds, 3),
+        "duration_us": int((exchange.ended - exchange.started) * 1e6),
+        "first_byte_us": None if first_byte is None else int((first_byte - exchange.started) * 1e6),
+        "held_us": int(exchange.held_seconds * 1e6),
         "bytes_out": exchange.bytes_out,
         "prompt_tokens": exchange.prompt_tokens,
         "completion_tokens": exchange.completion_tokens,

@@ -1,10 +1,17 @@
-"""Prometheus metrics of the router."""
+"""Prometheus metrics of the router.
 
+The numbers of requests are kept in plain attributes and turned into Prometheus's families when they are scraped: the
+client library's own counters and histograms take a lock for each, five times per request.
+"""
+
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
+from itertools import accumulate
+from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from slipway_router.domain.balancing import Balancer
@@ -12,14 +19,120 @@ from slipway_router.domain.catalogue import CatalogueStore, Model
 from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.waiting import WaitingRoom
 
-_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+"""Upper bounds of the histograms, in seconds."""
+_BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
 _MODEL: Final = ("namespace", "model")
+_ROUTE: Final = (*_MODEL, "route")
 
 
-class _Now(Collector):
+class _Times:
+    """A histogram of seconds."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * len(_BOUNDS)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        return list(zip(_BOUNDS, map(float, accumulate(self.counts)), strict=True))
+
+
+class _Key(NamedTuple):
+    namespace: str
+    model: str
+    route: str
+
+
+class _Series:
+    """The numbers of one model and route."""
+
+    __slots__ = ("aborted", "completion_tokens", "duration", "first_byte", "prompt_tokens", "retries", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: Counter[int] = Counter()
+        self.duration = _Times()
+        self.first_byte = _Times()
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+        self.retries = 0
+        self.aborted: Counter[str] = Counter()
+
+
+class RequestMetrics(Collector):
+    """Step: counts requests. Models' names become labels, callers' words never do."""
+
+    def __init__(self) -> None:
+        self._series: dict[tuple[str, str], _Series] = {}
+        self._keys: dict[tuple[str, str], _Key] = {}
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Count one finished exchange."""
+        model = exchange.model
+        name = (model.key if model is not None else "", exchange.route.path)
+        series = self._series.get(name)
+        if series is None:
+            series = self._series[name] = _Series()
+            namespace, plain = (model.namespace, model.name) if model is not None else ("", "")
+            self._keys[name] = _Key(namespace, plain, exchange.route.path)
+        series.statuses[exchange.status] += 1
+        series.duration.add(exchange.ended - exchange.started)
+        if exchange.first_byte is not None:
+            series.first_byte.add(exchange.first_byte - exchange.started)
+        series.prompt_tokens += exchange.prompt_tokens
+        series.completion_tokens += exchange.completion_tokens
+        if exchange.attempts > 1:
+            series.retries += exchange.attempts - 1
+        if exchange.aborted:
+            series.aborted[exchange.aborted] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        """The families, as the library wants them."""
+        requests = CounterMetricFamily("slipway_router_requests", "Requests by status.", labels=(*_ROUTE, "status"))
+        tokens = CounterMetricFamily(
+            "slipway_router_tokens", "Tokens as engines counted them.", labels=(*_ROUTE, "kind")
+        )
+        retries = CounterMetricFamily("slipway_router_retries", "Further tries.", labels=_ROUTE)
+        aborted = CounterMetricFamily(
+            "slipway_router_aborted", "Answers that did not end well, by who broke them off.", labels=(*_ROUTE, "by")
+        )
+        duration = HistogramMetricFamily(
+            "slipway_router_request_duration_seconds",
+            "From the header of a request to the end of its answer.",
+            labels=_ROUTE,
+        )
+        first_byte = HistogramMetricFamily(
+            "slipway_router_time_to_first_byte_seconds",
+            "From the header of a request to the first byte of the engine's answer.",
+            labels=_ROUTE,
+        )
+        for name, series in list(self._series.items()):
+            key = self._keys[name]
+            for status, count in series.statuses.items():
+                requests.add_metric([*key, str(status)], count)
+            tokens.add_metric([*key, "prompt"], series.prompt_tokens)
+            tokens.add_metric([*key, "completion"], series.completion_tokens)
+            retries.add_metric(key, series.retries)
+            for culprit, count in series.aborted.items():
+                aborted.add_metric([*key, culprit], count)
+            duration.add_metric(key, series.duration.buckets(), series.duration.total)
+            first_byte.add_metric(key, series.first_byte.buckets(), series.first_byte.total)
+        return (requests, tokens, retries, aborted, duration, first_byte)
+
+
+class CurrentState(Collector):
     """What can be read off at any time."""
 
-    def __init__(self, store: CatalogueStore, balancer: Balancer, room: WaitingRoom) -> None:
+    def __init__(
+        self, store: CatalogueStore, balancer: Balancer, room: WaitingRoom, synced: Callable[[], bool]
+    ) -> None:
+        self._store = store
+        self._synced = synced
         self._values: tuple[tuple[str, str, Callable[[Model], int]], ...] = (
             ("slipway_router_in_flight_requests", "Requests that replicas work on.", balancer.in_flight),
             (
@@ -29,7 +142,6 @@ class _Now(Collector):
             ),
             ("slipway_router_endpoints", "Replicas that take requests.", lambda model: len(model.endpoints)),
         )
-        self._store = store
 
     def collect(self) -> Iterable[Metric]:
         """One gauge per value, one sample per model."""
@@ -38,90 +150,13 @@ class _Now(Collector):
             for model in self._store.current.models:
                 family.add_metric([model.namespace, model.name], read(model))
             yield family
+        text = "1 when the router knows its models and keys."
+        yield GaugeMetricFamily("slipway_router_synced", text, value=float(self._synced()))
 
 
-class RequestMetrics:
-    """Step: counts requests. Models' names become labels, callers' words never do."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        by_route = (*_MODEL, "route")
-        self._requests = Counter(
-            "slipway_router_requests", "Requests by status.", (*by_route, "status"), registry=registry
-        )
-        self._duration = Histogram(
-            "slipway_router_request_duration_seconds",
-            "From the header of a request to the end of its answer.",
-            by_route,
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._first_byte = Histogram(
-            "slipway_router_time_to_first_byte_seconds",
-            "From the header of a request to the first byte of the engine's answer.",
-            by_route,
-            buckets=_SECONDS,
-            registry=registry,
-        )
-        self._tokens = Counter(
-            "slipway_router_tokens", "Tokens as engines counted them.", (*_MODEL, "kind"), registry=registry
-        )
-        self._retries = Counter("slipway_router_retries", "Further tries.", _MODEL, registry=registry)
-        self._aborted = Counter(
-            "slipway_router_aborted",
-            "Answers that did not end well, by who broke them off.",
-            (*_MODEL, "by"),
-            registry=registry,
-        )
-        self._bound: dict[tuple[str, str, str], tuple[Histogram, Histogram]] = {}
-        self._token_pairs: dict[tuple[str, str], tuple[Counter, Counter]] = {}
-        self._counters: dict[tuple[str, str, str, int], Counter] = {}
-
-    def __call__(self, exchange: Exchange) -> None:
-        """Count one finished exchange."""
-        model = exchange.model
-        namespace, name = (model.namespace, model.name) if model is not None else ("", "")
-        route = exchange.route.name
-        status = (namespace, name, route, exchange.status)
-        counter = self._counters.get(status)
-        if counter is None:
-            counter = self._counters[status] = self._requests.labels(namespace, name, route, str(exchange.status))
-        counter.inc()
-        duration, first_byte = self._histograms(namespace, name, route)
-        duration.observe(exchange.ended - exchange.started)
-        if exchange.first_byte is not None:
-            first_byte.observe(exchange.first_byte - exchange.started)
-        if exchange.prompt_tokens or exchange.completion_tokens:
-            prompt, completion = self._token_counters(namespace, name)
-            prompt.inc(exchange.prompt_tokens)
-            completion.inc(exchange.completion_tokens)
-        if exchange.attempts > 1:
-            self._retries.labels(namespace, name).inc(exchange.attempts - 1)
-        if exchange.aborted:
-            self._aborted.labels(namespace, name, exchange.aborted).inc()
-
-    def _token_counters(self, namespace: str, name: str) -> tuple[Counter, Counter]:
-        bound = self._token_pairs.get((namespace, name))
-        if bound is None:
-            bound = (self._tokens.labels(namespace, name, "prompt"), self._tokens.labels(namespace, name, "completion"))
-            self._token_pairs[namespace, name] = bound
-        return bound
-
-    def _histograms(self, namespace: str, name: str, route: str) -> tuple[Histogram, Histogram]:
-        key = (namespace, name, route)
-        bound = self._bound.get(key)
-        if bound is None:
-            bound = self._bound[key] = (self._duration.labels(*key), self._first_byte.labels(*key))
-        return bound
-
-
-def new_registry(store: CatalogueStore, balancer: Balancer, room: WaitingRoom) -> CollectorRegistry:
-    """A registry with the gauges of one router."""
+def registry_of(*collectors: Collector) -> CollectorRegistry:
+    """A registry of a router's own, so that several can live in one process."""
     registry = CollectorRegistry()
-    registry.register(_Now(store, balancer, room))
+    for collector in collectors:
+        registry.register(collector)
     return registry
-
-
-def synced_gauge(registry: CollectorRegistry, synced: Callable[[], bool]) -> None:
-    """Add the gauge that says whether the first full picture of the cluster is there."""
-    gauge = Gauge("slipway_router_synced", "1 when the router knows its models and keys.", registry=registry)
-    gauge.set_function(lambda: float(synced()))

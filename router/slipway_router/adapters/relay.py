@@ -124,7 +124,7 @@ class Relay:
     def _try(self, lease: Lease) -> None:
         self._lease = lease
         self._exchange.attempts += 1
-        self._exchange.endpoint = lease.replica.endpoint
+        self._exchange.endpoint = lease.replica.address
         connection = None if self._fresh else self._parts.pools.take(lease.replica)
         if connection is None:
             self._task = self._parts.loop.create_task(self._connect(lease.replica))

@@ -14,7 +14,7 @@ from slipway_router.adapters.engine_pool import EnginePools
 from slipway_router.adapters.holding import PROGRESS_SECONDS, Holder
 from slipway_router.adapters.http_api import ModelsApi, build_api
 from slipway_router.adapters.http_server import HttpServer
-from slipway_router.adapters.metrics import RequestMetrics, new_registry, synced_gauge
+from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
 from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.domain.authentication import Authenticate
@@ -68,9 +68,8 @@ class Router:
         sources.catalogue.subscribe(self._balancer.update)
         room = self._room = WaitingRoom()
         self._pools = EnginePools(loop)
-        registry = new_registry(sources.catalogue, self._balancer, room)
-        synced_gauge(registry, sources.synced)
-        count = RequestMetrics(registry)
+        count = RequestMetrics()
+        registry = registry_of(count, CurrentState(sources.catalogue, self._balancer, room, sources.synced))
         self._log = AccessLog(access_log, loop) if access_log is not None else None
         observer = sources.observer
         on_end = _in_turn([count, *([self._log] if self._log else []), *([observer.ended] if observer else [])])

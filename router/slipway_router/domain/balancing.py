@@ -9,10 +9,11 @@ from slipway_router.domain.catalogue import Catalogue, Endpoint, Model
 class Replica:
     """An endpoint and the requests it works on. Lives as long as the endpoint is in the catalogue."""
 
-    __slots__ = ("endpoint", "host_header", "in_flight", "retired")
+    __slots__ = ("address", "endpoint", "host_header", "in_flight", "retired")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.address = endpoint.address
         self.host_header = endpoint.address.encode()
         self.in_flight = 0
         self.retired = False
@@ -82,4 +83,4 @@ class Balancer:
         candidates = [replica for replica in replicas if replica not in avoid] if avoid else replicas
         least = min(replica.in_flight for replica in candidates or replicas)
         best = [replica for replica in candidates or replicas if replica.in_flight == least]
-        return Lease(best[0] if len(best) == 1 else self._random.choice(best))
+        return Lease(best[int(self._random.random() * len(best))])

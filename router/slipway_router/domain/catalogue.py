@@ -64,11 +64,11 @@ class Model:
     reason: str = ""
     """Why it cannot serve, as one word; empty when it can or when nobody knows."""
     policy: CallPolicy = DEFAULT_POLICY
+    key: str = field(init=False)
+    """``namespace/name``."""
 
-    @property
-    def key(self) -> str:
-        """``namespace/name``."""
-        return f"{self.namespace}/{self.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"{self.namespace}/{self.name}")
 
     @property
     def state(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from slipway_router.domain.catalogue import Endpoint, Model
+from slipway_router.domain.catalogue import Model
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.keys import Caller
 from slipway_router.domain.routes import Route
@@ -28,7 +28,8 @@ class Exchange:
     """The name asked for."""
     stream: bool = False
     model: Model | None = None
-    endpoint: Endpoint | None = None
+    endpoint: str = ""
+    """``host:port`` of the replica."""
     attempts: int = 0
 
     status: int = 0
