@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -41,22 +42,27 @@ class KeyFiles:
         Raises:
             ValueError: the name is none, or the file holds something else than a key.
         """
-        known = self.get(name)
-        if known is not None:
-            os.utime(self._path(name))
-            return known
+        path = self._path(name)
+        if not path.exists():
+            self._make(path)
+        key = checked_key(path.read_text().strip(), str(path))
+        # The kernel's own stamps are too coarse to tell which of two was asked for last.
+        now = time.time_ns()
+        os.utime(path, ns=(now, now))
+        return key
+
+    def _make(self, path: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # A file made by mkstemp is its owner's alone (0600); a link to it appears whole or not at all.
         handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".")
         try:
             with os.fdopen(handle, "w") as file:
                 file.write(new_key() + "\n")
-            os.link(temporary, self._path(name))
+            os.link(temporary, path)
         except FileExistsError:
-            pass
+            pass  # Another process was first; its key counts.
         finally:
             Path(temporary).unlink()
-        return checked_key(self._path(name).read_text().strip(), str(self._path(name)))
 
     def _path(self, name: str) -> Path:
         if _NAME.fullmatch(name) is None:
