@@ -89,16 +89,20 @@ class OperatorRights:
                 process.wait(_END_SECONDS)
 
 
-@pytest.fixture(scope="session")
-def operator_rights(custom_resources: ApiServer, helm: Helm) -> OperatorRights:
-    """The chart's ServiceAccount and roles for the operator, on the API server."""
+def grant_operator_rights(server: ApiServer, helm: Helm) -> OperatorRights:
+    """Give an API server the chart's ServiceAccount and roles for the operator."""
     place = (f"--namespace={SYSTEM_NAMESPACE}", f"--kube-version={KUBERNETES}")
     manifests = helm("template", RELEASE, CHART, *place, "--show-only=templates/operator/rbac.yaml")
-    kubectl = custom_resources.kubectl
+    kubectl = server.kubectl
     kubectl.apply(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {SYSTEM_NAMESPACE}}}\n")
     kubectl("apply", "--server-side", f"--namespace={SYSTEM_NAMESPACE}", "-f", "-", stdin=manifests)
-    kubeconfig = custom_resources.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT)
-    return OperatorRights(custom_resources, kubeconfig)
+    return OperatorRights(server, server.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT))
+
+
+@pytest.fixture(scope="session")
+def operator_rights(custom_resources: ApiServer, helm: Helm) -> OperatorRights:
+    """The chart's ServiceAccount and roles for the operator, on the session's API server."""
+    return grant_operator_rights(custom_resources, helm)
 
 
 @pytest.fixture(scope="module")
