@@ -1,6 +1,6 @@
 """The `slipway` command. Each of its commands is a module of its own, imported only when it is asked for.
 
-Exit codes: 0 done; 1 it did not work; 2 wrong arguments or YAML; 130 ended by a second Ctrl-C.
+Exit codes: 0 done; 1 it did not work; 2 wrong arguments or YAML; 130 ended by Ctrl-C before its time.
 """
 
 import sys
@@ -24,7 +24,11 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
 
 def main() -> None:
     """Entry point."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:
+        # Ctrl-C where a command has nothing to put in order, such as while modules are loaded.
+        sys.exit(130)
 
 
 def run(arguments: Sequence[str]) -> int:

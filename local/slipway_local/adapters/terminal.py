@@ -29,6 +29,9 @@ class Terminal(Protocol):
     def say(self, text: str, style: str = "") -> None:
         """Write lines that stay. Long ones are not broken, so that they can be copied."""
 
+    def progress(self, text: str) -> None:
+        """Write lines that say what the table shows, where there is no table."""
+
     def show(self, views: Sequence[ModelView]) -> None:
         """Bring the table up to date, if there is one."""
 
@@ -43,8 +46,12 @@ class PlainTerminal:
         """Write lines."""
         self._console.print(Text(text, style=style), soft_wrap=True)
 
+    def progress(self, text: str) -> None:
+        """Write lines."""
+        self.say(text)
+
     def show(self, views: Sequence[ModelView]) -> None:
-        """Nothing: changes worth a line are said."""
+        """Nothing: changes worth a line are written as lines."""
 
 
 class LiveTerminal(PlainTerminal):
@@ -53,6 +60,9 @@ class LiveTerminal(PlainTerminal):
     def __init__(self, console: Console, live: Live) -> None:
         super().__init__(console)
         self._live = live
+
+    def progress(self, text: str) -> None:
+        """Nothing: the table shows it."""
 
     def show(self, views: Sequence[ModelView]) -> None:
         """Draw the table anew."""
@@ -66,7 +76,9 @@ def terminal(console: Console) -> Iterator[Terminal]:
         yield PlainTerminal(console)
         return
     # Drawn when something changes, by the event loop alone: no thread of rich's reads what is being changed.
-    with Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as live:
+    with Live(
+        console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+    ) as live:
         yield LiveTerminal(console, live)
 
 

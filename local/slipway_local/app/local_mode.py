@@ -24,7 +24,8 @@ from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.keys import KeyStore
 
 _TICK_SECONDS: Final = 0.25
-_STYLES: Final = {Status.READY: "green", Status.FAILED: "red", Status.BLOCKED: "red"}
+_STYLES: Final = {Status.READY: "green", Status.FAILED: "red"}
+"""Of the statuses that get a line also where a table shows them: their times and causes should stay."""
 
 
 class LocalMode:
@@ -88,7 +89,8 @@ class LocalMode:
         for note in world.notes if verbose else ():
             self._terminal.say(note, "dim")
         words = welcome(world, self._clear_text, host, port)
-        self._terminal.say(f"\n{models_list(self.models.views())}\n\n{words}\n")
+        self._terminal.progress(f"\n{models_list(self.models.views())}")
+        self._terminal.say(f"\n{words}\n")
 
     def start_all(self) -> None:
         """Start every model without waiting for a request."""
@@ -102,8 +104,10 @@ class LocalMode:
 
     def _changed(self, before: ModelView | None, after: ModelView) -> None:
         line = line_about(before, after)
-        if line is not None:
-            self._terminal.say(line, _STYLES.get(after.status, ""))
+        if line is not None and after.status in _STYLES:
+            self._terminal.say(line, _STYLES[after.status])
+        elif line is not None:
+            self._terminal.progress(line)
         self._publish()
 
     def _publish(self) -> None:

@@ -78,6 +78,7 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
             raise
         finally:
             await mode.models.end(_QUIET_SECONDS)
+            terminal.say("everything has ended")
 
 
 async def _until(stop: asyncio.Event, *background: Coroutine[None, None, None]) -> None:
