@@ -28,7 +28,7 @@ async def test_a_new_ring_counts_at_once() -> None:
 def test_a_key_expires_on_the_second(now: float, code: str | None) -> None:
     ring = KeyRing.of([(hash_key(NEW), Key(Caller("default/new"), expires_at=100.0))])
     authenticate = Authenticate(KeyStore(ring), lambda: now)
-    headers = [(b"authorization", f"Bearer {NEW}".encode())]
+    headers = {b"authorization": f"Bearer {NEW}".encode()}
     if code is None:
         assert authenticate.caller(headers).name == "default/new"
         return
@@ -52,7 +52,7 @@ def test_a_key_expires_on_the_second(now: float, code: str | None) -> None:
 def test_where_a_key_may_stand(name: bytes, value: bytes, accepted: bool) -> None:
     authenticate = Authenticate(KeyStore(KeyRing.of([(hash_key(NEW), Key(Caller("a/b")))])), time.time)
     try:
-        found = authenticate.caller([(name, value)]).name == "a/b"
+        found = authenticate.caller({name: value}).name == "a/b"
     except RequestError:
         found = False
     assert found is accepted

@@ -34,13 +34,13 @@ class ModelsApi:
 
     async def list(self, request: Request) -> Response:
         """The models of the caller's key."""
-        caller = self._authenticate.caller(request.scope["headers"])
+        caller = self._authenticate.caller(dict(request.scope["headers"]))
         models = visible(self._store.current, caller)
         return Response(orjson.dumps({"object": "list", "data": models}), media_type=_JSON)
 
     async def one(self, request: Request) -> Response:
         """One model; 404 if it is unknown or not the caller's to know."""
-        caller = self._authenticate.caller(request.scope["headers"])
+        caller = self._authenticate.caller(dict(request.scope["headers"]))
         name = request.path_params["name"]
         model = self._store.current.by_name.get(name)
         if model is None or not caller.may_call(name):
@@ -61,7 +61,7 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = given_request_id(scope["headers"]) or self._new_id()
+        request_id = given_request_id(dict(scope["headers"])) or self._new_id()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -41,15 +41,17 @@ class RouterProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._in_head = True
         self._lingering = False
-        self.reading_since: float | None = None
+        self._reading_since: float | None = None
         """When the request that is being read began; None if none is."""
+        self._idle_since: float | None = None
+        """When the last answer ended; None while there is something to do."""
 
     # The connection.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note where the caller is."""
         super().connection_made(transport)
-        self.reading_since = self.loop.time()
+        self._reading_since = self.loop.time()
         self._peer = self.client[0] if self.client else ""
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,7 +82,7 @@ class RouterProtocol(HttpToolsProtocol):
         """Parse; on what is not HTTP, answer in the envelope and hang up."""
         if self._lingering:
             return
-        self._unset_keepalive_if_required()
+        self._idle_since = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -102,9 +104,15 @@ class RouterProtocol(HttpToolsProtocol):
         _log.error("a request failed unexpectedly", exc_info=error)
         self.hang_up(Problem(ErrorCode.INTERNAL, "The router failed on this request."))
 
-    def check_pace(self, oldest: float) -> None:
-        """Close the connection if the request that it reads began before ``oldest``, in the loop's time."""
-        if self.reading_since is None or self.reading_since >= oldest:
+    def check_pace(self, request_timeout: float) -> None:
+        """Close the connection if it has been idle for long, or a request takes too long to arrive.
+
+        Called now and then for all connections, in place of a timer for each.
+        """
+        now = self.loop.time()
+        if self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive:
+            self.transport.close()
+        if self._reading_since is None or now - self._reading_since < request_timeout:
             return
         if self._in_head and not self._head_bytes:
             self.transport.close()
@@ -127,7 +135,7 @@ class RouterProtocol(HttpToolsProtocol):
     def _linger(self) -> None:
         """Close a little later: at once, data still on its way would make the kernel throw the answer away."""
         self._lingering = True
-        self.reading_since = None
+        self._reading_since = None
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
@@ -141,7 +149,7 @@ class RouterProtocol(HttpToolsProtocol):
         self._hot = None
         self._head_bytes = 0
         self._in_head = True
-        self.reading_since = self.loop.time()
+        self._reading_since = self.loop.time()
 
     def on_headers_complete(self) -> None:
         """Take a hot request; hand any other to uvicorn."""
@@ -191,7 +199,7 @@ class RouterProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is there."""
-        self.reading_since = None
+        self._reading_since = None
         if self._hot is not None:
             self._hot.end_body()
         else:
@@ -205,6 +213,17 @@ class RouterProtocol(HttpToolsProtocol):
             cycle.take_turn()
         else:
             super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Start the next request, if one is waiting."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
 
     def _on_hot_done(self, cycle: HotCycle) -> None:
         if self._active is cycle:

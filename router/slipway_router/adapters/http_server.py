@@ -55,7 +55,7 @@ class HttpServer:
             self._protocol_factory(loop), host, port, backlog=_BACKLOG, family=socket.AF_UNSPEC
         )
         if self._front is not None:
-            self._pacer = loop.create_task(self._watch_pace(loop))
+            self._pacer = loop.create_task(self._watch_pace())
 
     @property
     def port(self) -> int:
@@ -69,12 +69,12 @@ class HttpServer:
             return lambda: HttpToolsProtocol(self._config, self._state, {}, loop)
         return lambda: RouterProtocol(self._config, self._state, front, loop)
 
-    async def _watch_pace(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _watch_pace(self) -> None:
         while True:
             await asyncio.sleep(min(_PACE_SECONDS, self._request_timeout))
             for connection in list(self._state.connections):
                 if isinstance(connection, RouterProtocol):
-                    connection.check_pace(loop.time() - self._request_timeout)
+                    connection.check_pace(self._request_timeout)
 
     async def drain(self, seconds: float) -> int:
         """Stop listening, let answers under way finish for at most ``seconds``, cut the rest.

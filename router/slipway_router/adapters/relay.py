@@ -7,7 +7,7 @@ than one read brought, except an engine's error message.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from slipway_router.adapters.answering import Answer
@@ -41,6 +41,14 @@ class RelayParts:
     """Seconds that a caller may stop reading while an answer waits for it."""
     on_end: Callable[[Exchange], None]
     """Called once with each exchange, when its answer is out or its caller gone."""
+    active: set["Relay"] = field(default_factory=set)
+    """Relays under way. Someone calls `check_all` now and then; a timer for each would cost much more."""
+
+    def check_all(self) -> None:
+        """End relays whose engine or caller has been silent for too long."""
+        now = self.clock()
+        for relay in list(self.active):
+            relay.check(now)
 
 
 class Relay:
@@ -59,7 +67,6 @@ class Relay:
         "_paused",
         "_task",
         "_tried",
-        "_watchdog",
     )
 
     def __init__(self, exchange: Exchange, model: Model, downstream: Downstream, parts: RelayParts) -> None:
@@ -70,7 +77,6 @@ class Relay:
         self._lease: Lease | None = None
         self._connection: EngineConnection | None = None
         self._task: asyncio.Task[None] | None = None
-        self._watchdog: asyncio.TimerHandle | None = None
         self._tried: list[Replica] = []
         self._fresh = False
         self._last_seen = 0.0
@@ -79,6 +85,7 @@ class Relay:
 
     def start(self) -> None:
         """Send the request to a replica, or wait for one to wake."""
+        self._parts.active.add(self)
         lease = self._parts.balancer.pick(self._model.key)
         if lease is not None:
             self._try(lease)
@@ -143,10 +150,6 @@ class Relay:
         exchange = self._exchange
         self._connection = connection
         self._last_seen = self._parts.clock()
-        if self._watchdog is None:
-            policy = self._model.policy
-            first_look = min(policy.first_byte_timeout, policy.idle_timeout, self._parts.caller_timeout)
-            self._watchdog = self._parts.loop.call_later(first_look, self._watch)
         path, request_id = exchange.route.path.encode(), exchange.request_id.encode()
         fields = headers.for_engine(exchange.headers)
         head = _HEAD % (path, replica.host_header, fields, request_id, len(exchange.body))
@@ -202,16 +205,17 @@ class Relay:
 
     # Ends.
 
-    def _watch(self) -> None:
-        """Has anything moved lately? Looks again when the time could be up."""
+    def check(self, now: float) -> None:
+        """Give up if nothing has moved for too long. While connecting or held, other limits count."""
+        if self._connection is None:
+            return
         policy = self._model.policy
         limit = policy.first_byte_timeout if self._exchange.first_byte is None else policy.idle_timeout
         if self._paused:
             limit = self._parts.caller_timeout
-        left = self._last_seen + limit - self._parts.clock()
-        if left > 0:
-            self._watchdog = self._parts.loop.call_later(left, self._watch)
-        elif self._paused:
+        if now < self._last_seen + limit:
+            return
+        if self._paused:
             self._release()
             self._answer.abandon()
             self._end()
@@ -248,8 +252,7 @@ class Relay:
             return
         self._done = True
         self._release()
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        self._parts.active.discard(self)
         self._answer.close_books()
         self._exchange.ended = self._parts.clock()
         self._parts.on_end(self._exchange)

@@ -55,8 +55,9 @@ class Pipeline:
         route = BY_PATH.get(path)
         if route is None or method != b"POST":
             return None
-        request_id = given_request_id(headers) or self._new_id()
-        return Exchange(route, headers, peer, request_id, self._clock())
+        fields = dict(headers)
+        request_id = given_request_id(fields) or self._new_id()
+        return Exchange(route, fields, peer, request_id, self._clock())
 
     def screen(self, exchange: Exchange) -> Problem | None:
         """What is wrong with a request, as far as its header tells."""

@@ -1,6 +1,7 @@
 """The composition root: builds a router from its parts and serves it."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -28,7 +29,9 @@ from slipway_router.domain.resolving import ResolveModel, authorise, check_avail
 from slipway_router.domain.waiting import WaitingRoom
 from slipway_router.domain.waking import NoWaker, Waker
 
-_SWEEP_SECONDS: Final = 5.0
+_WATCH_SECONDS: Final = 0.25
+"""How late a timeout may be noticed."""
+_ROUNDS_PER_SWEEP: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,9 @@ class Router:
         observer = sources.observer
         on_end = _in_turn([count, *([self._log] if self._log else []), *([observer.ended] if observer else [])])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
-        relays = RelayParts(loop, time.monotonic, self._balancer, self._pools, holder, options.caller_timeout, on_end)
+        relays = self._relays = RelayParts(
+            loop, time.monotonic, self._balancer, self._pools, holder, options.caller_timeout, on_end
+        )
         authenticate = Authenticate(sources.keys, time.time)
         new_id = RequestIds()
         self.pipeline = Pipeline(
@@ -89,7 +94,7 @@ class Router:
         api = build_api(ModelsApi(sources.catalogue, authenticate), sources.synced, new_id)
         self._data = HttpServer(api, self.pipeline, options.request_timeout)
         self._admin = HttpServer(build_admin(registry, self._not_ready))
-        self._sweeper: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -119,20 +124,22 @@ class Router:
         await self._data.start(host, port)
         if admin_port is not None:
             await self._admin.start(host, admin_port)
-        self._sweeper = asyncio.create_task(self._sweep())
+        self._watcher = asyncio.create_task(self._watch())
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            self._pools.sweep()
+    async def _watch(self) -> None:
+        for round_ in itertools.count(1):
+            await asyncio.sleep(_WATCH_SECONDS)
+            self._relays.check_all()
+            if round_ % _ROUNDS_PER_SWEEP == 0:
+                self._pools.sweep()
 
     async def stop(self, drain_seconds: float) -> int:
         """Stop listening, let answers finish for at most ``drain_seconds``; returns how many were cut."""
         self._draining = True
         cut = await self._data.drain(drain_seconds)
         await self._admin.drain(0)
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
         await self._pools.close()
         if self._log is not None:
             await self._log.close()

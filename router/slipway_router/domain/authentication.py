@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 
 from slipway_router.domain.errors import ErrorCode, fail
-from slipway_router.domain.exchange import Exchange, Headers
+from slipway_router.domain.exchange import Exchange, Fields
 from slipway_router.domain.keys import Caller, KeyStore
 
 _BEARER = b"bearer "
@@ -13,14 +13,12 @@ _WRONG = "Incorrect API key. Check the key, or ask whoever runs this router for 
 _EXPIRED = "This API key has expired. Ask whoever runs this router for a new one."
 
 
-def presented_key(headers: Headers) -> bytes | None:
+def presented_key(headers: Fields) -> bytes | None:
     """The key in ``Authorization: Bearer`` or, as Anthropic's clients send it, in ``x-api-key``."""
-    for name, value in headers:
-        if name == b"authorization":
-            return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else None
-        if name == b"x-api-key":
-            return value
-    return None
+    value = headers.get(b"authorization")
+    if value is None:
+        return headers.get(b"x-api-key")
+    return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else None
 
 
 class Authenticate:
@@ -38,7 +36,7 @@ class Authenticate:
         """
         exchange.caller = self.caller(exchange.headers)
 
-    def caller(self, headers: Headers) -> Caller:
+    def caller(self, headers: Fields) -> Caller:
         """The caller who sent ``headers``; raises as `__call__` does."""
         presented = presented_key(headers)
         if not presented:

@@ -81,6 +81,10 @@ class Balancer:
         if not replicas:
             return None
         candidates = [replica for replica in replicas if replica not in avoid] if avoid else replicas
-        least = min(replica.in_flight for replica in candidates or replicas)
-        best = [replica for replica in candidates or replicas if replica.in_flight == least]
+        best: list[Replica] = []
+        for replica in candidates or replicas:
+            if not best or replica.in_flight < best[0].in_flight:
+                best = [replica]
+            elif replica.in_flight == best[0].in_flight:
+                best.append(replica)
         return Lease(best[int(self._random.random() * len(best))])

@@ -1,6 +1,6 @@
 """One request on its way through the pipeline: what is known of it so far."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway_router.domain.catalogue import Model
@@ -9,7 +9,9 @@ from slipway_router.domain.keys import Caller
 from slipway_router.domain.routes import Route
 
 Headers = Sequence[tuple[bytes, bytes]]
-"""Header fields with lower-case names."""
+"""Header fields in their order, names in lower case."""
+Fields = Mapping[bytes, bytes]
+"""Header fields by name, in lower case; of a name that came twice, the last."""
 
 
 @dataclass(slots=True)
@@ -17,7 +19,7 @@ class Exchange:
     """A request and what the steps have found out. Steps fill it in; times are in seconds of a monotonic clock."""
 
     route: Route
-    headers: Headers
+    headers: Fields
     peer: str
     request_id: str
     started: float

@@ -3,9 +3,9 @@
 import re
 from typing import Final
 
-from slipway_router.domain.exchange import Headers
+from slipway_router.domain.exchange import Fields, Headers
 
-TO_ENGINE: Final = frozenset({b"accept", b"content-type", b"traceparent", b"tracestate"})
+TO_ENGINE: Final = (b"accept", b"content-type", b"traceparent", b"tracestate")
 """All that an engine sees of a caller's header: never a key, a cookie, an address or an identity."""
 
 _NOT_TO_CALLER: Final = frozenset(
@@ -38,9 +38,9 @@ _NOT_TO_CALLER: Final = frozenset(
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 
-def for_engine(headers: Headers) -> bytes:
+def for_engine(headers: Fields) -> bytes:
     """The lines of a caller's header that go on to the engine, each with its CRLF."""
-    return b"".join([b"%b: %b\r\n" % field for field in headers if field[0] in TO_ENGINE])
+    return b"".join([b"%b: %b\r\n" % (name, headers[name]) for name in TO_ENGINE if name in headers])
 
 
 def for_caller(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -48,9 +48,7 @@ def for_caller(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [field for field in headers if field[0] not in _NOT_TO_CALLER]
 
 
-def given_request_id(headers: Headers) -> str | None:
+def given_request_id(headers: Fields) -> str | None:
     """The caller's ``X-Request-Id`` if it is a plain word of at most 128 characters."""
-    for name, value in headers:
-        if name == b"x-request-id":
-            return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
-    return None
+    value = headers.get(b"x-request-id")
+    return value.decode("ascii") if value is not None and _REQUEST_ID.fullmatch(value) else None

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from slipway_router.domain.errors import ErrorCode, fail
-from slipway_router.domain.exchange import Exchange, Headers
+from slipway_router.domain.exchange import Exchange
 
 _MAX_NAME = 256
 
@@ -16,7 +16,8 @@ def parse_call(exchange: Exchange) -> None:
     Raises:
         RequestError: 400 or 415, the body is not a JSON object, or a field in it has the wrong type.
     """
-    _refuse_encoding(exchange.headers)
+    if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise fail(ErrorCode.UNSUPPORTED_ENCODING, "Compressed bodies are not accepted. Send plain JSON.")
     fields = _object(exchange.body)
     model = fields.get("model")
     if model is None:
@@ -30,12 +31,6 @@ def parse_call(exchange: Exchange) -> None:
         raise fail(ErrorCode.INVALID_VALUE, "Field 'stream' must be true or false.", param="stream")
     exchange.model_name = model
     exchange.stream = bool(stream)
-
-
-def _refuse_encoding(headers: Headers) -> None:
-    for name, value in headers:
-        if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
-            raise fail(ErrorCode.UNSUPPORTED_ENCODING, "Compressed bodies are not accepted. Send plain JSON.")
 
 
 def _object(body: bytes) -> dict[str, Any]:
