@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,15 @@ def test_an_engine_process_does_not_outlive_a_killed_supervisor(tmp_path: Path) 
         eventually("the data port is closed", lambda: _listens(process.data_url), lambda yes: not yes, within=5)
 
 
-def test_a_port_in_use_is_named(tmp_path: Path) -> None:
-    with runtime(tmp_path) as first:
-        first.wait_for_phase("ready")
-        (tmp_path / "second").mkdir()
-        with runtime(tmp_path / "second", data_port=first.env.data_port) as second:
-            assert second.wait_for_exit() == 78
-            assert f"cannot listen on 127.0.0.1:{first.env.data_port}" in second.termination_message()["message"]
+@pytest.mark.parametrize(("engine", "source"), [("dummy", "demo://dummy"), ("llamacpp", CHAT_MODEL)])
+def test_a_port_in_use_is_named(tmp_path: Path, engine: str, source: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with runtime(tmp_path, engine=engine, model_source=source, data_port=port) as process:
+            assert process.wait_for_exit() == 78
+            assert f"cannot listen on 127.0.0.1:{port}" in process.termination_message()["message"]
 
 
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:

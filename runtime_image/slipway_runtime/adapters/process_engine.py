@@ -5,15 +5,20 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx2
 
 from slipway_crds.conditions import Reason
+from slipway_runtime.adapters.http_server import bind
 from slipway_runtime.adapters.loopback import loopback_client
+from slipway_runtime.adapters.threads import run_in_thread
 from slipway_runtime.domain.engine import EngineExit
 from slipway_runtime.domain.failure import RuntimeFailure, exit_status
 
@@ -21,8 +26,8 @@ _LINE_LIMIT = 64 * 1024
 _KEPT_LINES = 200
 _DETAIL_LINES = 4
 _DETAIL_CHARACTERS = 1500
+_LAST_OUTPUT_SECONDS = 0.5
 _FIRST_POLL, _SLOWEST_POLL = 0.01, 0.5
-_STOP_SECONDS = 10.0
 _ASK_SECONDS = 2.0
 
 
@@ -45,6 +50,8 @@ class ProcessSpec:
     """What the engine's output has in lines that tell a cause."""
     exit_reasons: Mapping[int, Reason] = field(default_factory=dict)
     """Exit codes by which the engine tells its cause; all others are EngineFailed."""
+    stop_seconds: float = 10.0
+    """How long the engine may take to end after SIGTERM."""
 
 
 class ProcessEngine:
@@ -54,7 +61,7 @@ class ProcessEngine:
         self._spec = spec
         self._output: deque[str] = deque(maxlen=_KEPT_LINES)
         self._client = loopback_client(spec.host, spec.port, timeout=_ASK_SECONDS)
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._ended: asyncio.Task[EngineExit] | None = None
         self._stopped = False
 
@@ -65,17 +72,9 @@ class ProcessEngine:
 
     async def start(self) -> None:
         """Start the process and wait until its health path answers 200."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._spec.argv,
-            # The engine may watch this pipe: it closes when the supervisor is gone, however it ended.
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            limit=_LINE_LIMIT,
-            # A group of its own: Ctrl-C in a terminal reaches the supervisor only, which drains first.
-            process_group=0,
-        )
-        ended = self._ended = asyncio.create_task(self._follow(self._process))
+        # Another server on the port would pass for the engine.
+        bind(self._spec.host, self._spec.port).close()
+        ended = self._ended = self._spawn()
         poll = _FIRST_POLL
         while not await self._healthy():
             await asyncio.wait({ended}, timeout=poll)
@@ -84,6 +83,20 @@ class ProcessEngine:
                 message = f"the {self._spec.name} engine ended while loading: {end.detail or 'it said nothing'}"
                 raise RuntimeFailure(end.reason, message, exit_status(end.returncode) or None)
             poll = min(poll * 2, _SLOWEST_POLL)
+
+    def _spawn(self) -> "asyncio.Task[EngineExit]":
+        process = self._process = subprocess.Popen(
+            self._spec.argv,
+            # The engine may watch this pipe: it closes when the supervisor is gone, however it ended.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # A group of its own: Ctrl-C in a terminal reaches the supervisor only, which drains first.
+            process_group=0,
+        )
+        reader = threading.Thread(target=self._read, args=(process,), name="engine-output", daemon=True)
+        reader.start()
+        return asyncio.create_task(self._follow(process, reader))
 
     async def wait(self) -> EngineExit:
         """Return when the process has ended."""
@@ -106,7 +119,7 @@ class ProcessEngine:
             return ""
 
     async def stop(self) -> EngineExit:
-        """SIGTERM, and SIGKILL for what is left of the process's group after ten seconds."""
+        """SIGTERM, and SIGKILL for what is left of the process's group after ``stop_seconds``."""
         await self._client.aclose()
         if self._process is None or self._ended is None:
             return EngineExit(0)
@@ -114,11 +127,12 @@ class ProcessEngine:
             return await self._ended
         self._stopped = True
         if not self._ended.done():
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
-            await asyncio.wait({self._ended}, timeout=_STOP_SECONDS)
+            self._process.terminate()
+            await asyncio.wait({self._ended}, timeout=self._spec.stop_seconds)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         return await self._ended
 
     async def _healthy(self) -> bool:
@@ -131,28 +145,25 @@ class ProcessEngine:
         answer = await self._client.get(self._spec.metrics_path)
         return answer.raise_for_status().text
 
-    async def _follow(self, process: asyncio.subprocess.Process) -> EngineExit:
-        assert process.stdout is not None
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while line := await _read_line(process.stdout):
-                # The engine's log is the container's log.
-                sys.stderr.write(line)
-                self._output.append(line.rstrip())
-        sys.stderr.flush()
-        code = await process.wait()
+    async def _follow(self, process: "subprocess.Popen[bytes]", reader: threading.Thread) -> EngineExit:
+        # The end of the process, not of its output: helpers it started may live on and hold the pipe.
+        code = await run_in_thread(process.wait, name="engine-end")
+        await run_in_thread(partial(reader.join, _LAST_OUTPUT_SECONDS), name="engine-output-end")
         reason = self._spec.exit_reasons.get(code, Reason.ENGINE_FAILED)
         return EngineExit(code, self._last_words(), reason)
 
+    def _read(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        with process.stdout as output:
+            while line := output.readline(_LINE_LIMIT).decode(errors="replace"):
+                # The engine's log is the container's log.
+                sys.stderr.write(line)
+                self._output.append(line.rstrip())
+
     def _last_words(self) -> str:
-        told = [line for line in self._output if self._spec.error_line.search(line)] or list(self._output)
+        output = list(self._output)
+        told = [line for line in output if self._spec.error_line.search(line)] or output
         return "; ".join(dict.fromkeys(told[-_DETAIL_LINES:]))[:_DETAIL_CHARACTERS]
-
-
-async def _read_line(stream: asyncio.StreamReader) -> str:
-    try:
-        return (await stream.readline()).decode(errors="replace")
-    except ValueError:
-        return "(a line of output too long to show)\n"
 
 
 def _sample(text: str, name: str) -> float | None:

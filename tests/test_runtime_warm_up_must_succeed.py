@@ -1,0 +1,45 @@
+"""A model is ready only when its warm-up requests got a 200."""
+
+import pytest
+
+from slipway_crds.conditions import Reason
+from slipway_crds.engines import Task
+from slipway_runtime.adapters.warmup import send_warm_ups
+from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.warmup import warm_ups
+from tests.fakes.loopback_http import QuietHandler, serving
+from tests.runtimes import free_port
+
+pytestmark = pytest.mark.local
+
+
+class Completions(QuietHandler):
+    """Answers completions; chat fails."""
+
+    def do_POST(self) -> None:  # noqa: N802 - named by the base class
+        self.rfile.read(int(self.headers["Content-Length"]))
+        good = self.path == "/v1/completions"
+        self.answer(200 if good else 500, b"{}" if good else b"the chat template is broken")
+
+
+async def test_a_200_is_enough() -> None:
+    with serving(Completions) as url:
+        await send_warm_ups(warm_ups([Task.COMPLETIONS], "m"), "127.0.0.1", int(url.rpartition(":")[2]))
+
+
+async def test_an_error_is_the_engines_failure_with_its_words() -> None:
+    requests = warm_ups([Task.COMPLETIONS, Task.CHAT], "m")
+    with serving(Completions) as url, pytest.raises(RuntimeFailure, match="HTTP 500: the chat template is") as raised:
+        await send_warm_ups(requests, "127.0.0.1", int(url.rpartition(":")[2]))
+    assert raised.value.reason is Reason.ENGINE_FAILED
+    assert "/v1/chat/completions" in raised.value.message
+
+
+async def test_nobody_listening_is_the_engines_failure() -> None:
+    with pytest.raises(RuntimeFailure, match="ConnectError"):
+        await send_warm_ups(warm_ups([Task.EMBEDDINGS], "m"), "127.0.0.1", free_port())
+
+
+def test_tasks_without_a_cheap_request_are_left_out() -> None:
+    assert warm_ups([Task.IMAGES, Task.EMBEDDINGS, Task.RERANK], "m") == warm_ups([Task.EMBEDDINGS, Task.RERANK], "m")
+    assert [request.path for request in warm_ups([Task.RERANK], "m")] == ["/v1/rerank"]
