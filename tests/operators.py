@@ -51,12 +51,13 @@ class Operator:
         return run(self.keys.reconcile(Ref(API_KEY, NAMESPACE, name)))
 
     def settle(self, name: str, passes: int = 10) -> None:
-        """Passes until one writes nothing."""
+        """Passes until one writes nothing and asks for no other one."""
         for _ in range(passes):
             before = len(self.cluster.writes)
-            self.pass_over(name)
-            if len(self.cluster.writes) == before:
+            wait = self.pass_over(name)
+            if wait is None and len(self.cluster.writes) == before:
                 return
+            self.clock.seconds += wait or 0.0
         raise AssertionError(f"still writing after {passes} passes: {self.cluster.writes[-5:]}")
 
 

@@ -92,6 +92,31 @@ def test_passes_that_see_the_world_as_it_was_before_their_writes_do_not_repeat_t
     assert cluster.writes == [*written, "status ModelDeployment m"]
 
 
+def test_a_detail_waits_a_second_for_something_that_matters() -> None:
+    cluster = FakeCluster()
+    cluster.put(model())
+    operator = Operator(cluster)
+    operator.settle("m")
+    deployment, mdep = Ref(DEPLOYMENT, NAMESPACE, "m"), Ref(MODEL_DEPLOYMENT, NAMESPACE, "m")
+    settled = len(cluster.writes)
+    cluster.set_status(deployment, {"observedGeneration": 1, "replicas": 1})
+    assert operator.pass_over("m") == 1
+    assert cluster.writes[settled:] == []
+    cluster.set_status(deployment, {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1})
+    operator.pass_over("m")
+    assert cluster.writes[settled:] == [
+        "status ModelDeployment m",
+        f"event Event {cluster.events[-1]['metadata']['name']}",
+    ]
+    cluster.set_status(deployment, {"observedGeneration": 1, "replicas": 2, "readyReplicas": 1, "updatedReplicas": 1})
+    operator.pass_over("m")
+    cluster.set_status(deployment, {"observedGeneration": 1, "replicas": 3, "readyReplicas": 1, "updatedReplicas": 1})
+    operator.pass_over("m")
+    operator.clock.seconds += 1
+    assert operator.pass_over("m") is None
+    assert cluster.objects[mdep]["status"]["replicas"] == 3
+
+
 def test_a_write_that_never_shows_is_repeated_after_a_while() -> None:
     cluster = FakeCluster()
     cluster.put(model())

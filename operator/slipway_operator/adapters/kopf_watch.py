@@ -31,7 +31,7 @@ from slipway_operator.domain.resources import (
 
 _OWNERS: Final = (MODEL_DEPLOYMENT, API_KEY, MODEL_ROUTE)
 _GATHER_SECONDS: Final = 0.1
-"""Children change in bursts; one pass is to see a whole burst."""
+"""Changes come in bursts, also those that the operator itself makes; one pass is to see a whole burst."""
 _PREFIX: Final = f"operator.{GROUP}"
 
 Enqueue = Callable[[Ref, float], None]
@@ -92,7 +92,8 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
         on_event()
         key = _key_of(body)
         if key is not None:
-            enqueue(key, 0.0 if key.resource.kind == body["kind"] else _GATHER_SECONDS)
+            is_new = key.resource.kind == body["kind"] and not body.get("status")
+            enqueue(key, 0.0 if is_new else _GATHER_SECONDS)
 
     for resource in (*_OWNERS, *MODEL_CHILDREN, POD, SECRET):
         kopf.on.event(*_selector(resource), registry=registry, id=f"changed-{resource.plural}")(changed)
@@ -105,7 +106,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.persistence.finalizer = f"{_PREFIX}/finalizer"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=_PREFIX)
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=_PREFIX)
+    settings.persistence.diffbase_storage = _NoDiffBase()
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.watching.server_timeout = 600
@@ -116,6 +117,19 @@ def build_settings() -> kopf.OperatorSettings:
         settings.watching.label_selectors[_selector(resource)] = MANAGED_BY_SELECTOR
     settings.watching.label_selectors[_selector(SECRET)] = f"{MANAGED_BY_SELECTOR},{LABEL_API_KEY}"
     return settings
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Kopf compares every object with a stored copy of itself, for handlers of changes; there are none here."""
+
+    def build(self, *, body: kopf.Body, extra_fields: object = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        raise NotImplementedError("nothing is to be stored on objects")
 
 
 async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop: asyncio.Event) -> None:

@@ -1,25 +1,20 @@
 """One reconcile pass over an APIKey, and over a ModelRoute."""
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from slipway_crds.api_key import APIKey, APIKeyStatus
-from slipway_crds.conditions import ConditionType
+from slipway_crds.api_key import APIKey
 from slipway_crds.keys import new_key
 from slipway_crds.model_route import ModelRoute
 from slipway_operator.app.expectations import Expectations
-from slipway_operator.app.models import post_quietly
 from slipway_operator.app.ports import Cluster, World
+from slipway_operator.app.status_writer import StatusWriter
 from slipway_operator.domain.api_key import KeyPlan, key_status, plan_key
 from slipway_operator.domain.errors import ConflictError, NotOursError
 from slipway_operator.domain.model_route import route_status
-from slipway_operator.domain.observed import StoredObject
-from slipway_operator.domain.resources import API_KEY, MODEL_ROUTE, SECRET, Manifest, Ref, ref_of
-from slipway_operator.domain.status import differs, transition_event
+from slipway_operator.domain.resources import SECRET, Manifest, Ref, ref_of
 
-_log: Final = logging.getLogger(__name__)
 _ECHO_SECONDS: Final = 30.0
 _LOOK_AGAIN_SECONDS: Final = 1.0
 _CONFLICT_SECONDS: Final = 30.0
@@ -36,6 +31,7 @@ class KeyReconciler:
         self._cluster = cluster
         self._now = now
         self._written: Expectations[bool] = Expectations(clock, _ECHO_SECONDS)
+        self._status = StatusWriter(cluster, clock, now)
 
     async def reconcile(self, key: Ref) -> float | None:
         """One pass; gives the seconds until something expires or is due.
@@ -46,8 +42,9 @@ class KeyReconciler:
         stored = self._world.object(key)
         if stored is None:
             self._written.forget(key)
+            self._status.forget(key)
             return None
-        api_key = APIKey.model_validate(stored.body)
+        api_key = APIKey.model_validate({**stored.body, "status": self._status.live(key, stored)})
         if api_key.metadata.deletion_timestamp is not None:
             return None
         secrets = self._world.secrets(key)
@@ -59,7 +56,8 @@ class KeyReconciler:
             return _LOOK_AGAIN_SECONDS
         todo = plan_key(api_key, secrets, self._now(), new_key)
         problem = await self._execute(key, version, api_key, todo)
-        await self._report(stored, api_key, key_status(api_key, todo.hashes, problem, self._now()))
+        status = key_status(api_key, todo.hashes, problem, self._now())
+        await self._status.write(key, stored, status, api_key)
         return todo.requeue_after if problem is None else _CONFLICT_SECONDS
 
     async def _execute(self, key: Ref, version: str | None, api_key: APIKey, todo: KeyPlan) -> str | None:
@@ -92,24 +90,16 @@ class KeyReconciler:
                 f"Secret {ref.name} exists and does not belong to this APIKey; delete it or set spec.secretName"
             ) from None
 
-    async def _report(self, stored: StoredObject, api_key: APIKey, status: dict[str, Any]) -> None:
-        if not differs(status, stored.status):
-            return
-        metadata = api_key.metadata
-        await self._cluster.apply_status(Ref(API_KEY, metadata.namespace, metadata.name), status)
-        old, new = api_key.status.conditions or (), APIKeyStatus.model_validate(status).conditions or ()
-        event = transition_event(api_key, ConditionType.READY, old, new, self._now())
-        if event is not None:
-            await post_quietly(self._cluster, event)
-
 
 class RouteReconciler:
     """Says of each ModelRoute whether routers follow it."""
 
-    def __init__(self, world: World, cluster: Cluster, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, world: World, cluster: Cluster, *, clock: Callable[[], float], now: Callable[[], datetime]
+    ) -> None:
         self._world = world
-        self._cluster = cluster
         self._now = now
+        self._status = StatusWriter(cluster, clock, now)
 
     async def reconcile(self, key: Ref) -> float | None:
         """One pass.
@@ -119,10 +109,7 @@ class RouteReconciler:
         """
         stored = self._world.object(key)
         if stored is None:
+            self._status.forget(key)
             return None
-        route = ModelRoute.model_validate(stored.body)
-        status = route_status(route, self._now())
-        if differs(status, stored.status):
-            metadata = route.metadata
-            await self._cluster.apply_status(Ref(MODEL_ROUTE, metadata.namespace, metadata.name), status)
-        return None
+        route = ModelRoute.model_validate({**stored.body, "status": self._status.live(key, stored)})
+        return await self._status.write(key, stored, route_status(route, self._now()))

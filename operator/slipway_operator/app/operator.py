@@ -38,7 +38,7 @@ def build_reconcile(
     """The work for the queue: one pass over whatever a key stands for."""
     models = ModelReconciler(world, cluster, PlanSettings(settings.runtime_images), clock=time.monotonic, now=now)
     keys = KeyReconciler(world, cluster, clock=time.monotonic, now=now)
-    routes = RouteReconciler(world, cluster, now=now)
+    routes = RouteReconciler(world, cluster, clock=time.monotonic, now=now)
     by_kind = {MODEL_DEPLOYMENT: models.reconcile, API_KEY: keys.reconcile, MODEL_ROUTE: routes.reconcile}
 
     async def reconcile(key: Ref) -> float | None:

@@ -73,6 +73,11 @@ def differs(new: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     return dict(new) != {name: value for name, value in live.items() if name not in _OTHERS_FIELDS}
 
 
+def is_detail(new: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether two statuses differ only in words and in pods that do not serve, such as on the way to a first answer."""
+    return bool(live) and _essence(new) == _essence(live)
+
+
 def transition_event(
     owner: CustomResource, kind: ConditionType, old: Sequence[Condition], new: Sequence[Condition], now: datetime
 ) -> Manifest | None:
@@ -135,6 +140,12 @@ def _previous_transition(body: Mapping[str, Any], now: datetime) -> datetime:
         if item.get("type") == ConditionType.READY and item.get("status") == "False":
             return datetime.fromisoformat(item["lastTransitionTime"])
     return now
+
+
+def _essence(status: Mapping[str, Any]) -> object:
+    details = ("conditions", "replicas", *_OTHERS_FIELDS)
+    conditions = [(item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()]
+    return conditions, {name: value for name, value in status.items() if name not in details}
 
 
 def _find(conditions: Sequence[Condition], kind: ConditionType) -> Condition | None:
