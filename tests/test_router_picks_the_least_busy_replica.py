@@ -10,8 +10,17 @@ from tests.routers import model
 KEY = "default/m"
 
 
-def balancer(*ports: int) -> Balancer:
-    made = Balancer(Random(1))
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def balancer(*ports: int, clock: Clock | None = None) -> Balancer:
+    made = Balancer(Random(1), clock or Clock())
     made.update(Catalogue.of([model("m", *ports)]))
     return made
 
@@ -71,3 +80,24 @@ def test_a_replica_that_left_is_retired() -> None:
     assert lease.replica.retired
     assert one.pick(KEY) is None
     assert one.pick("default/unknown") is None
+
+
+def test_a_replica_that_failed_rests_longer_each_time() -> None:
+    clock = Clock()
+    two = balancer(1, 2, clock=clock)
+    bad = pick(two).replica
+    for rest in (0.5, 1.0, 2.0):
+        bad.failed(clock.now)
+        assert all(pick(two).replica is not bad for _ in range(5))
+        clock.now += rest
+        assert pick(two).replica is bad
+    bad.failed(clock.now)
+    bad.answered()
+    assert pick(two).replica is bad
+
+
+def test_replicas_that_all_failed_are_still_tried() -> None:
+    two = balancer(1, 2)
+    for replica in two.replicas():
+        replica.failed(0.0)
+    assert two.pick(KEY) is not None

@@ -54,10 +54,10 @@ async def test_idle_connections_that_the_engine_closed_are_not_used() -> None:
 
 async def test_a_replica_that_refuses_is_passed_over() -> None:
     async with upstream() as engine, running_router([model("chat-a", closed_port(), engine.port)]) as router:
-        statuses = [(await router.post(CHAT, chat())).status_code for _ in range(10)]
+        statuses = [(await router.post(CHAT, chat())).status_code for _ in range(20)]
         retries = await router.metric("slipway_router_retries_total", model="chat-a")
-    assert statuses == [200] * 10
-    assert retries >= 1
+    assert statuses == [200] * 20
+    assert 1 <= retries < 10  # It rests after each.
 
 
 async def test_a_replica_that_dies_is_passed_over() -> None:
@@ -66,9 +66,9 @@ async def test_a_replica_that_dies_is_passed_over() -> None:
         upstream() as good,
         running_router([model("chat-a", bad.port, good.port)]) as router,
     ):
-        statuses = [(await router.post(CHAT, chat())).status_code for _ in range(10)]
-    assert statuses == [200] * 10
-    assert bad.requests
+        statuses = [(await router.post(CHAT, chat())).status_code for _ in range(20)]
+    assert statuses == [200] * 20
+    assert 1 <= len(bad.requests) < 10
 
 
 async def test_tries_are_bounded() -> None:

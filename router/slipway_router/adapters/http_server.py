@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from starlette.types import ASGIApp
@@ -87,8 +86,7 @@ class HttpServer:
         self._server.close()
         if self._pacer is not None:
             self._pacer.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._pacer
+            await asyncio.wait({self._pacer})
         for connection in list(self._state.connections):
             connection.shutdown()
         deadline = asyncio.get_running_loop().time() + seconds

@@ -6,7 +6,8 @@ than one read brought, except an engine's error message.
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +21,8 @@ from slipway_router.domain.balancing import Balancer, Lease, Replica
 from slipway_router.domain.catalogue import Model
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.exchange import Exchange
+
+_log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST: Final = 499
 """Status in metrics and logs of a request whose caller left before the answer began (nginx's convention)."""
@@ -90,7 +93,7 @@ class Relay:
         if lease is not None:
             self._try(lease)
         else:
-            self._task = self._parts.loop.create_task(self._hold())
+            self._task = self._parts.loop.create_task(self._guarded(self._hold()))
 
     # What the caller's server says.
 
@@ -120,6 +123,14 @@ class Relay:
 
     # Getting the request to a replica.
 
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        """Answer even if there is a mistake in this program: nobody else watches the task."""
+        try:
+            await work
+        except Exception:
+            _log.exception("request %s failed unexpectedly", self._exchange.request_id)
+            self._fail(Problem(ErrorCode.INTERNAL, "The router failed on this request."))
+
     async def _hold(self) -> None:
         try:
             lease = await self._parts.holder.lease(self._exchange, self._model, self._answer.progress)
@@ -134,7 +145,7 @@ class Relay:
         self._exchange.endpoint = lease.replica.address
         connection = None if self._fresh else self._parts.pools.take(lease.replica)
         if connection is None:
-            self._task = self._parts.loop.create_task(self._connect(lease.replica))
+            self._task = self._parts.loop.create_task(self._guarded(self._connect(lease.replica)))
         else:
             self._send(connection, lease.replica)
 
@@ -158,6 +169,7 @@ class Relay:
     def _try_another(self, code: ErrorCode) -> None:
         """Nothing was answered: on to the next replica, if there may be a next try."""
         if self._lease is not None:
+            self._lease.replica.failed(self._parts.clock())
             self._tried.append(self._lease.replica)
         self._release()
         lease = None
@@ -176,6 +188,8 @@ class Relay:
         reply = self._answer
         self._last_seen = self._parts.clock()
         if head is not None:
+            if self._lease is not None:
+                self._lease.replica.answered()
             reply.take_head(head)
         if reply.refused:
             if reply.collect(pieces, complete):

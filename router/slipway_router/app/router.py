@@ -67,7 +67,7 @@ class Router:
         loop = asyncio.get_running_loop()
         self._sources = sources
         self._draining = False
-        self._balancer = Balancer(Random())
+        self._balancer = Balancer(Random(), time.monotonic)
         sources.catalogue.subscribe(self._balancer.update)
         room = self._room = WaitingRoom()
         self._pools = EnginePools(loop)

@@ -1,15 +1,20 @@
-"""Which replica gets a request: the one with the fewest running."""
+"""Which replica gets a request: the one with the fewest running, of those that answered lately."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection, Iterable
 from random import Random
+from typing import Final
 
 from slipway_router.domain.catalogue import Catalogue, Endpoint, Model
+
+FIRST_REST_SECONDS: Final = 0.5
+LONGEST_REST_SECONDS: Final = 30.0
 
 
 class Replica:
     """An endpoint and the requests it works on. Lives as long as the endpoint is in the catalogue."""
 
-    __slots__ = ("address", "endpoint", "host_header", "in_flight", "retired")
+    __slots__ = ("_failures", "address", "endpoint", "host_header", "in_flight", "rests_until", "retired")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -18,6 +23,19 @@ class Replica:
         self.in_flight = 0
         self.retired = False
         """The endpoint has left the catalogue; running requests may finish."""
+        self.rests_until = 0.0
+        """Until then it gets requests only if no other replica can, since it failed."""
+        self._failures = 0
+
+    def failed(self, now: float) -> None:
+        """Let it rest, longer with each failure in a row. Else a dead one would win: it has nothing running."""
+        self.rests_until = now + min(FIRST_REST_SECONDS * 2**self._failures, LONGEST_REST_SECONDS)
+        self._failures = min(self._failures + 1, 16)
+
+    def answered(self) -> None:
+        """It works."""
+        self._failures = 0
+        self.rests_until = 0.0
 
 
 class Lease:
@@ -46,8 +64,9 @@ class Lease:
 class Balancer:
     """Counts running requests by replica, across catalogues."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, clock: Callable[[], float]) -> None:
         self._random = random
+        self._clock = clock
         self._replicas: dict[Endpoint, Replica] = {}
         self._by_model: dict[str, tuple[Replica, ...]] = {}
 
@@ -73,18 +92,27 @@ class Balancer:
     def pick(self, model_key: str, avoid: Collection[Replica] = ()) -> Lease | None:
         """A place on the replica of the model ``model_key`` with the fewest running requests, ties broken by chance.
 
-        Replicas in ``avoid`` count only if there is no other. None if the model has no replica.
+        Replicas that rest and those in ``avoid`` count only if there is no other. None if the model has no replica.
         """
         replicas = self._by_model.get(model_key, ())
         if len(replicas) == 1:
             return Lease(replicas[0])
-        if not replicas:
-            return None
-        candidates = [replica for replica in replicas if replica not in avoid] if avoid else replicas
-        best: list[Replica] = []
-        for replica in candidates or replicas:
-            if not best or replica.in_flight < best[0].in_flight:
-                best = [replica]
-            elif replica.in_flight == best[0].in_flight:
-                best.append(replica)
-        return Lease(best[int(self._random.random() * len(best))])
+        best = (
+            _least_busy(replicas, self._clock(), avoid)
+            or _least_busy(replicas, math.inf, avoid)
+            or _least_busy(replicas, math.inf, ())
+        )
+        return Lease(best[int(self._random.random() * len(best))]) if best else None
+
+
+def _least_busy(replicas: Iterable[Replica], now: float, avoid: Collection[Replica]) -> list[Replica]:
+    """Those with the fewest running requests, of the ones that do not rest at ``now`` and are not to be avoided."""
+    best: list[Replica] = []
+    for replica in replicas:
+        if replica.rests_until > now or replica in avoid:
+            continue
+        if not best or replica.in_flight < best[0].in_flight:
+            best = [replica]
+        elif replica.in_flight == best[0].in_flight:
+            best.append(replica)
+    return best
