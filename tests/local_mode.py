@@ -17,6 +17,7 @@ SLIPWAY = Path(sys.executable).with_name("slipway")
 START_SECONDS = 30.0
 END_SECONDS = 10.0
 _ADDRESS = re.compile(r"^OpenAI API on (\S+)$", re.MULTILINE)
+_READ_AGAIN = "read again: "
 _KEY = re.compile(r"^API key (\S+): (\S+)$", re.MULTILINE)
 
 
@@ -64,6 +65,7 @@ class SlipwayUp:
 
     def __init__(self, folder: Path, arguments: tuple[str, ...], extra: Mapping[str, str]) -> None:
         self.folder = folder
+        self._clients: dict[str, openai.OpenAI] = {}
         self._output = folder / "output.txt"
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -96,6 +98,12 @@ class SlipwayUp:
         fresh.write_text(text)
         fresh.replace(self.folder / "models.yaml")
 
+    def settle(self, text: str) -> None:
+        """Write the YAML file anew and wait until it has been read."""
+        before = self.text.count(_READ_AGAIN)
+        self.say(text)
+        eventually("the file is read", lambda: self.text.count(_READ_AGAIN), lambda n: n > before, within=START_SECONDS)
+
     def shows(self, text: str, *, within: float = START_SECONDS) -> str:
         """Wait until the terminal shows ``text``; returns all that it shows."""
 
@@ -105,10 +113,17 @@ class SlipwayUp:
 
         return eventually(f"the terminal shows {text!r}", look, lambda shown: text in shown, within=within)
 
-    def client(self, key: str | None = None, timeout: float = 30) -> openai.OpenAI:
+    def client(self, key: str | None = None) -> openai.OpenAI:
         """A client, with the first key unless another is given."""
         secret = key or next(iter(self.keys.values()))
-        return openai.OpenAI(base_url=self.base_url, api_key=secret, max_retries=0, timeout=timeout)
+        if secret not in self._clients:
+            self._clients[secret] = openai.OpenAI(base_url=self.base_url, api_key=secret, max_retries=0, timeout=30)
+        return self._clients[secret]
+
+    def close(self) -> None:
+        """Close every client."""
+        for client in self._clients.values():
+            client.close()
 
     def slipway(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command beside it, in the same folders."""
@@ -132,6 +147,7 @@ def slipway_up(folder: Path, text: str, *arguments: str, **extra: str) -> Iterat
         up.shows("Ctrl-C ends it.")
         yield up
     finally:
+        up.close()
         if up.process.poll() is None:
             up.process.send_signal(signal.SIGINT)
             try:

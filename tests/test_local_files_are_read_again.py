@@ -20,15 +20,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlipwayUp]:
 @pytest.fixture
 def up(running: SlipwayUp) -> SlipwayUp:
     """``slipway up`` with the model ``words`` alone, awake."""
-    running.say(document("words"))
-    eventually("words alone", lambda: names(running), lambda seen: seen == ["words"], within=20)
-    eventually("an answer", lambda: ask(running, "words"), lambda seen: seen == "tok0", within=30)
+    running.settle(document("words"))
+    assert [model.id for model in running.client().models.list()] == ["words"]
+    assert ask(running, "words") == "tok0"
     eventually("one runtime", running.runtimes, lambda seen: len(seen) == 1, within=20)
     return running
-
-
-def names(up: SlipwayUp) -> list[str]:
-    return [model.id for model in up.client().models.list()]
 
 
 def ask(up: SlipwayUp, model: str, key: str | None = None) -> str | None:

@@ -1,13 +1,18 @@
 """The YAML files that `slipway up` and `slipway validate` are given."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from slipway_crds.documents import DocumentError, Resource, load_documents
 
 _SUFFIXES: Final = (".yaml", ".yml")
 _MAX_FILES: Final = 500
+_DEBOUNCE_MS: Final = 400
+_STEP_MS: Final = 50
+_LOOK_MS: Final = 2000
 
 
 def read_resources(paths: Sequence[Path]) -> list[Resource]:
@@ -22,21 +27,49 @@ def read_resources(paths: Sequence[Path]) -> list[Resource]:
     return [resource for file in files for resource in load_documents(_read(file), str(file))]
 
 
-async def changes(paths: Sequence[Path]) -> AsyncIterator[None]:
-    """Comes once for each burst of changes to what `read_resources` would read."""
+Stamp: TypeAlias = frozenset[tuple[str, int, int, int]]
+"""What changes when one of the files is written: path, inode, time in nanoseconds, bytes."""
+
+
+def stamp(paths: Sequence[Path]) -> Stamp:
+    """The stamp of what `read_resources` would read now; files that cannot be seen are left out."""
+    found = set()
+    for path in paths:
+        with contextlib.suppress(OSError, DocumentError):
+            for file in _files(path):
+                seen = file.stat()
+                found.add((str(file), seen.st_ino, seen.st_mtime_ns, seen.st_size))
+    return frozenset(found)
+
+
+async def moments_to_look(paths: Sequence[Path]) -> AsyncIterator[None]:
+    """Comes soon after each burst of changes around the files, and every few seconds anyway.
+
+    The latter is for what no notice tells: changes before watching began, and file systems that do not report any.
+    """
     # Needed by `slipway up` alone.
-    from watchfiles import Change, awatch
-
-    wanted = [path.absolute() for path in paths]
-
-    def concerns(_: Change, changed: str) -> bool:
-        path = Path(changed)
-        return path in wanted or (path.suffix in _SUFFIXES and path.parent in wanted)
+    from watchfiles import awatch
+    from watchfiles._rust_notify import WatchfilesRustInternalError
 
     # Editors replace files, so a file is watched by its folder.
-    folders = {path if path.is_dir() else path.parent for path in wanted}
-    async for _ in awatch(*folders, watch_filter=concerns, recursive=False, debounce=400, step=50):
-        yield
+    folders = {path if path.is_dir() else path.parent for path in (path.absolute() for path in paths)}
+    notices = awatch(
+        *folders,
+        watch_filter=None,
+        recursive=False,
+        debounce=_DEBOUNCE_MS,
+        step=_STEP_MS,
+        rust_timeout=_LOOK_MS,
+        yield_on_timeout=True,
+    )
+    try:
+        async for _ in notices:
+            yield
+    except (OSError, WatchfilesRustInternalError):
+        # The system has no watch left to give, or a folder went away: looking now and then has to do.
+        while True:
+            await asyncio.sleep(_LOOK_MS / 1000)
+            yield
 
 
 def _files(path: Path) -> list[Path]:

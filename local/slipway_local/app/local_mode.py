@@ -8,7 +8,7 @@ from typing import Final
 
 from slipway_crds.documents import DocumentError
 from slipway_local.adapters.terminal import Terminal
-from slipway_local.adapters.yaml_files import changes, read_resources
+from slipway_local.adapters.yaml_files import Stamp, moments_to_look, read_resources, stamp
 from slipway_local.app.activity import RouterActivity
 from slipway_local.app.keys import LocalKeys, ring_of
 from slipway_local.app.local_models import LocalModels
@@ -38,6 +38,7 @@ class LocalMode:
         self._machine = machine
         self._keys = keys
         self._terminal = terminal
+        self._seen: Stamp = frozenset()
         self._clear_text: dict[str, str] = {}
         self._catalogue = CatalogueStore()
         self._accepted = KeyStore()
@@ -53,6 +54,7 @@ class LocalMode:
             ValueError: a key cannot be used.
             OSError: a key cannot be kept.
         """
+        self._seen = stamp(self._paths)
         world = world_of(read_resources(self._paths), self._machine)
         clear_text = self._keys.clear_text(world.keys)
         known, self._clear_text = self._clear_text, clear_text
@@ -67,7 +69,9 @@ class LocalMode:
 
     async def watch(self) -> None:
         """Load again whenever a file changes; what cannot be used is told and changes nothing."""
-        async for _ in changes(self._paths):
+        async for _ in moments_to_look(self._paths):
+            if stamp(self._paths) == self._seen:
+                continue
             try:
                 self.load()
             except (DocumentError, ValueError, OSError) as error:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -37,21 +38,20 @@ def run(arguments: Sequence[str]) -> int:
 
 
 async def _serve(options: UpOptions, screen: Terminal) -> int:
-    stop = asyncio.Event()
+    stop, forced = asyncio.Event(), asyncio.Event()
     work = asyncio.create_task(up(options, screen, stop))
 
     def interrupted() -> None:
         if stop.is_set():
+            forced.set()
             work.cancel()
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, interrupted)
-    try:
+    with contextlib.suppress(asyncio.CancelledError):
         await work
-    except asyncio.CancelledError:
-        return _FORCED
-    return 0
+    return _FORCED if forced.is_set() else 0
 
 
 def _options(arguments: Sequence[str]) -> UpOptions:
