@@ -1,17 +1,26 @@
 """JSON in, JSON out over the official client's connection to the API server."""
 
 import json
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
 from kubernetes.aio import client, config
 
-from slipway_operator.domain.errors import ClusterError, ConflictError, InvalidError, NotFoundError
+from slipway_operator.domain.errors import (
+    ClusterError,
+    ConflictError,
+    InvalidError,
+    NamespaceTerminatingError,
+    NotFoundError,
+)
 
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
 _TIMEOUT_SECONDS: Final = 15.0
+_NAMESPACE_TERMINATING: Final = b'"NamespaceTerminating"'
+"""The cause that a ``metav1.Status`` names then (k8s.io/api/core/v1, NamespaceTerminatingCause)."""
 _ERRORS: Final = {404: NotFoundError, 409: ConflictError, 422: InvalidError}
 
 
@@ -51,7 +60,7 @@ class KubeApi:
         """The object that the API server answers with.
 
         Raises:
-            ClusterError: any answer but 2xx, or none; `NotFoundError` for 404 and `ConflictError` for 409.
+            ClusterError: any answer but 2xx, or none; its subclass where there is one for the answer.
         """
         serialized = await self._client.param_serialize(
             method,
@@ -69,7 +78,15 @@ class KubeApi:
         if 200 <= response.status < 300:
             answer: dict[str, Any] = json.loads(payload)
             return answer
-        raise _ERRORS.get(response.status, ClusterError)(response.status, _message(payload, response.status))
+        raise explain_refusal(response.status, payload)
+
+
+def explain_refusal(status: int, payload: bytes) -> ClusterError:
+    """The error that an answer with ``status`` and a ``metav1.Status`` stands for."""
+    kind = _ERRORS.get(status, ClusterError)
+    if status == HTTPStatus.FORBIDDEN and _NAMESPACE_TERMINATING in payload:
+        kind = NamespaceTerminatingError
+    return kind(status, _message(payload, status))
 
 
 def _message(payload: bytes, status: int) -> str:

@@ -11,6 +11,7 @@ from slipway_crds.model_deployment import ModelDeployment
 from slipway_operator.app.children import ECHO_SECONDS, ChildWriter
 from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.status_writer import StatusWriter
+from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.plan import PlanSettings, plan
 from slipway_operator.domain.pods import Diagnosis
@@ -57,6 +58,9 @@ class ModelReconciler:
         observed = Observed(model, tuple(self._world.children(key)), tuple(self._world.pods(key)))
         todo = plan(observed, self._settings)
         outcome = await self._children.execute(key, observed, todo)
+        if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
+            # The object is about to go, too; its deletion is the next thing to hear of it.
+            return None
         if todo.creates and not outcome.errors and model.status.observed_generation is None:
             # The cluster's answer to the new children is the first thing worth reporting.
             return _FIRST_REPORT_SECONDS

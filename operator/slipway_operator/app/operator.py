@@ -18,6 +18,7 @@ from slipway_operator.app.keys import KeyReconciler, RouteReconciler
 from slipway_operator.app.models import ModelReconciler
 from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.settings import Settings
+from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, Ref
 from slipway_operator.queue import WorkQueue
@@ -44,6 +45,9 @@ def build_reconcile(
     async def reconcile(key: Ref) -> float | None:
         try:
             return await by_kind[key.resource](key)
+        except NamespaceTerminatingError:
+            # The object is about to go, too; its deletion is the next thing to hear of it.
+            return None
         except Exception as error:
             _log.warning("%s: %s: %s", key, type(error).__name__, error)
             raise

@@ -22,5 +22,9 @@ class InvalidError(ClusterError):
     """The object, as it would become, is not valid (422)."""
 
 
+class NamespaceTerminatingError(ClusterError):
+    """The object's namespace is being deleted: nothing can be made in it any more (403)."""
+
+
 class NotOursError(Exception):
     """An object with the name of a child exists and belongs to somebody else."""
