@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,9 @@ def test_up_refuses_what_it_cannot_use(tmp_path: Path, arguments: tuple[str, ...
     (tmp_path / "twins.yaml").write_text("".join(twins))
     done = run_slipway(tmp_path, "up", *arguments)
     assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+
+
+def test_a_small_command_loads_little() -> None:
+    program = "import sys; from slipway_local.main import run; run(['version']); print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pydantic", "rich", "uvloop", "starlette", "httpx2"} & set(loaded)
