@@ -82,7 +82,6 @@ class RouterProtocol(HttpToolsProtocol):
         """Parse; on what is not HTTP, answer in the envelope and hang up."""
         if self._lingering:
             return
-        self._idle_since = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -112,7 +111,7 @@ class RouterProtocol(HttpToolsProtocol):
         now = self.loop.time()
         if self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive:
             self.transport.close()
-        if self._reading_since is None or now - self._reading_since < request_timeout:
+        if self._reading_since is None or now - self._reading_since < request_timeout or self.flow.read_paused:
             return
         if self._in_head and not self._head_bytes:
             self.transport.close()
@@ -149,6 +148,7 @@ class RouterProtocol(HttpToolsProtocol):
         self._hot = None
         self._head_bytes = 0
         self._in_head = True
+        self._idle_since = None
         self._reading_since = self.loop.time()
 
     def on_headers_complete(self) -> None:
