@@ -13,6 +13,9 @@ if [[ $tiers == *cluster* ]]; then
     $python -m tests.cluster images
 fi
 
+# ONNX Runtime reports to its vendor unless told not to; the runtime itself tells it.
+export ORT_DISABLE_TELEMETRY=1
+
 rm -f .coverage .coverage.*
 $python -m coverage run -m pytest --tiers "$tiers" "$@"
 if [[ $tiers == *unit* && $tiers == *local* && $tiers == *apiserver* ]]; then

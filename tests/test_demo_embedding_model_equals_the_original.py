@@ -37,7 +37,8 @@ class Embedder:
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         hidden = np.asarray(self._session.run(["last_hidden_state"], feed)[0])
         summed: NDArray[Any] = (hidden * mask[:, :, None]).sum(axis=1)
-        return np.divide(summed, np.linalg.norm(summed, axis=1, keepdims=True))
+        normalised: NDArray[Any] = np.divide(summed, np.linalg.norm(summed, axis=1, keepdims=True))
+        return normalised
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ WRITTEN_BY_OPERATORS = {
     "events",
 }
 
-SPECS = {
+SPECS: dict[str, dict[str, Any]] = {
     "plain": {},
     "full": {"replicas": 3, "cache": {"size": "1024Mi"}, "resources": {"requests": {"cpu": "0.5", "memory": "1024Mi"}}},
     "scaled": {"autoscaling": {"maxReplicas": 4}, "resources": {"requests": {"cpu": 1}}},

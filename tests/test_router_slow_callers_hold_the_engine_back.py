@@ -56,8 +56,7 @@ async def test_the_engine_waits_and_the_answer_is_whole() -> None:
 
 async def test_a_caller_who_never_reads_is_cut_off() -> None:
     flood = Flood()
-    options = {"caller_timeout": 0.3}
-    async with upstream(flood) as engine, running_router([model("chat-a", engine.port)], **options) as router:
+    async with upstream(flood) as engine, running_router([model("chat-a", engine.port)], caller_timeout=0.3) as router:
         _, writer = await ask(router.router.port)
         await eventually_async("the engine is let go", lambda: engine.abandoned, lambda n: n == 1, within=10)
         writer.transport.abort()

@@ -7,12 +7,13 @@ from pathlib import Path
 import httpx2
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from tests.eventually import eventually
 from tests.runtimes import CHAT_MODEL, RuntimeProcess, runtime
 
 pytestmark = pytest.mark.local
-HELLO = [{"role": "user", "content": "What is Slipway?"}]
+HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is Slipway?"}]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def client(process: RuntimeProcess) -> Iterator[openai.OpenAI]:
 
 
 def test_chat_answers_with_usage(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model="chat", messages=HELLO, max_tokens=5)  # type: ignore[arg-type]
+    answer = client.chat.completions.create(model="chat", messages=HELLO, max_tokens=5)
     assert answer.choices[0].message.content
     assert answer.model == "chat"
     assert answer.usage is not None
@@ -47,7 +48,7 @@ def test_chat_answers_with_usage(client: openai.OpenAI) -> None:
 
 
 def test_chat_streams(client: openai.OpenAI) -> None:
-    stream = client.chat.completions.create(model="chat", messages=HELLO, max_tokens=5, stream=True)  # type: ignore[arg-type]
+    stream = client.chat.completions.create(model="chat", messages=HELLO, max_tokens=5, stream=True)
     chunks = list(stream)
     assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert chunks[-1].choices[0].finish_reason in ("length", "stop")

@@ -143,7 +143,7 @@ class FakeCluster:
         metadata.setdefault("uid", f"uid-{next(self._versions)}")
         metadata["resourceVersion"] = str(next(self._versions))
         owners = self._owned.get(ref, {}).get(("spec", "replicas"), set())
-        fields = {"f:spec": {"f:replicas": {}}} if FIELD_MANAGER_OPERATOR in owners else {}
+        fields: Manifest = {"f:spec": {"f:replicas": {}}} if FIELD_MANAGER_OPERATOR in owners else {}
         entry = {"manager": FIELD_MANAGER_OPERATOR, "operation": "Apply", "fieldsV1": fields}
         metadata["managedFields"] = [entry]
 
