@@ -166,6 +166,26 @@ def test_a_pass_takes_the_place_of_a_pending_timer() -> None:
     assert passes == [0]
 
 
+def test_what_is_new_goes_before_a_second_look() -> None:
+    passes: list[str] = []
+
+    async def work(key: str) -> None:
+        passes.append(key)
+        await asyncio.sleep(10)
+
+    async def script(queue: WorkQueue[str]) -> None:
+        queue.add("busy")
+        await asyncio.sleep(0.1)
+        queue.add_after("old-1", 1)
+        queue.add_after("old-2", 2)
+        await asyncio.sleep(5)
+        queue.add("new-1")
+        queue.add("new-2")
+
+    serve(work, script, workers=1)
+    assert passes == ["busy", "new-1", "new-2", "old-1", "old-2"]
+
+
 def test_a_pass_says_when_it_wants_the_key_again() -> None:
     passes: list[float] = []
 

@@ -20,21 +20,23 @@ from benchmarks.operator.watching import Watcher
 from tests.chart import Helm
 from tests.cluster import binaries
 from tests.cluster.apiserver import ApiServer
-from tests.cluster.namespaces import temporary_namespace
 from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
 from tests.custom_resources import CRDS
 from tests.eventually import eventually
 from tests.operator_process import OperatorProcess, grant_operator_rights
 
+NAMESPACE = "default"
 CHILDREN = ("Deployment", "Service", "ServiceAccount")
 ROUNDS: dict[str, tuple[dict[str, Any], str]] = {
     # round: (fields of the spec, reason of Ready at its end)
     "zero replicas": ({"replicas": 0}, "ScaledToZero"),
     "one unschedulable replica": ({"resources": {"gpu": {"count": 1}}}, "Unschedulable"),
 }
+LAST_ROUND = list(ROUNDS)[-1]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _SETTLE_SECONDS = 5.0
+_CLEAR_SECONDS = 120.0
 
 
 def main() -> None:
@@ -70,18 +72,17 @@ def leading_operator(server: ApiServer, paths: Paths, folder: Path) -> Iterator[
 def play(server: ApiServer, operator: OperatorProcess, name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     """One round: apply, wait for children and status, let it settle, count."""
     spec, reason = ROUNDS[name]
-    names = {f"m-{number}" for number in range(arguments.count)}
-    with temporary_namespace(server.kubectl) as namespace:
-        watcher = Watcher(server.kubeconfig, namespace, reason)
+    names = {f"{name.split()[0]}-{number}" for number in range(arguments.count)}
+    with cleared(server, keep=name == LAST_ROUND):
+        watcher = Watcher(server.kubeconfig, NAMESPACE, reason)
         before, used = writes(operator), usage(operator)
-        server.kubectl("create", "-n", namespace, "-f", "-", stdin=manifests(names, spec), timeout=arguments.timeout)
+        server.kubectl("create", "-n", NAMESPACE, "-f", "-", stdin=manifests(names, spec), timeout=arguments.timeout)
         returned = time.monotonic()
         finished = watcher.wait(names, len(CHILDREN), arguments.timeout)
         time.sleep(_SETTLE_SECONDS)
         after, now = writes(operator), usage(operator)
         watcher.end()
         moments = watcher.moments
-        server.kubectl("delete", "mdep", "--all", "-n", namespace, "--wait=false")
     made = {kind: int(after[kind] - before.get(kind, 0)) for kind in after if after[kind] > before.get(kind, 0)}
     others = sum(count for kind, count in made.items() if kind not in CHILDREN)
     return {
@@ -101,8 +102,24 @@ def play(server: ApiServer, operator: OperatorProcess, name: str, arguments: arg
     }
 
 
+@contextmanager
+def cleared(server: ApiServer, *, keep: bool) -> Iterator[None]:
+    """Delete the models at the end and wait until the garbage collector is done, unless they are to be kept."""
+    yield
+    if keep:
+        return
+    server.kubectl("delete", "mdep", "--all", "-n", NAMESPACE, "--wait=false", timeout=_CLEAR_SECONDS)
+    eventually(
+        "the children are gone",
+        lambda: server.kubectl("get", "deployments,pods", "-n", NAMESPACE, "-o", "name").split(),
+        lambda left: left == [],
+        within=_CLEAR_SECONDS,
+        every=1.0,
+    )
+
+
 def idle(operator: OperatorProcess, seconds: float) -> dict[str, Any]:
-    """What the operator does while nothing happens, with everything from before still in the cluster's memory."""
+    """What the operator does while nothing happens, with the models of the last round in place."""
     before, used = writes(operator), usage(operator)
     time.sleep(seconds)
     now = usage(operator)

@@ -6,12 +6,16 @@ Kubernetes.
 """
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+
+_AT_ONCE: Final = 0
+_DELAYED: Final = 1
 
 
 @dataclass(frozen=True)
@@ -53,20 +57,19 @@ class WorkQueue(Generic[K]):
         self._observer = observer
         self._backoff = backoff or Backoff()
         self._chance = chance
-        self._order: asyncio.Queue[K] = asyncio.Queue()
+        self._order: asyncio.PriorityQueue[tuple[int, int, K]] = asyncio.PriorityQueue()
+        self._count = itertools.count()
         self._waiting: dict[K, float] = {}
         self._running: dict[K, bool] = {}  # value: changed since its pass began
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
 
     def add(self, key: K) -> None:
-        """Work on ``key`` as soon as a worker is free; once, however often it is added until then."""
-        if key in self._running:
-            self._running[key] = True
-        elif key not in self._waiting:
-            self._waiting[key] = asyncio.get_running_loop().time()
-            self._order.put_nowait(key)
-            self._observer.depth(len(self._waiting))
+        """Work on ``key`` as soon as a worker is free; once, however often it is added until then.
+
+        Keys that were added after a delay come after those that were not: what is new matters more than a second look.
+        """
+        self._add(key, _AT_ONCE)
 
     def add_after(self, key: K, seconds: float) -> None:
         """Add ``key`` in ``seconds``, or when it was due already, whichever is sooner; at once for 0."""
@@ -90,12 +93,20 @@ class WorkQueue(Generic[K]):
 
     def _timer_fired(self, key: K) -> None:
         del self._timers[key]
-        self.add(key)
+        self._add(key, _DELAYED)
+
+    def _add(self, key: K, priority: int) -> None:
+        if key in self._running:
+            self._running[key] = True
+        elif key not in self._waiting:
+            self._waiting[key] = asyncio.get_running_loop().time()
+            self._order.put_nowait((priority, next(self._count), key))
+            self._observer.depth(len(self._waiting))
 
     async def _worker(self, work: Callable[[K], Awaitable[float | None]]) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            key = await self._order.get()
+            *_, key = await self._order.get()
             begun = loop.time()
             self._observer.waited(begun - self._waiting.pop(key))
             self._observer.depth(len(self._waiting))
@@ -110,7 +121,7 @@ class WorkQueue(Generic[K]):
                 changed = self._running.pop(key)
             self._observer.worked(loop.time() - begun, error)
             if changed:
-                self.add(key)
+                self._add(key, _DELAYED)
 
     async def _work_once(self, work: Callable[[K], Awaitable[float | None]], key: K) -> Exception | None:
         try:
