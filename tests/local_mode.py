@@ -47,8 +47,8 @@ def environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
     return {**own, "SLIPWAY_STATE_DIR": str(folder / "state"), "COLUMNS": "200", **extra}
 
 
-def run_slipway(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    """A command that ends by itself."""
+def run_slipway(folder: Path, *arguments: str, said: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself; ``said`` is its standard input."""
     return subprocess.run(
         [SLIPWAY, *arguments],
         cwd=folder,
@@ -56,7 +56,7 @@ def run_slipway(folder: Path, *arguments: str, **extra: str) -> subprocess.Compl
         capture_output=True,
         text=True,
         timeout=30,
-        stdin=subprocess.DEVNULL,
+        input=said,
     )
 
 
@@ -125,9 +125,9 @@ class SlipwayUp:
         for client in self._clients.values():
             client.close()
 
-    def slipway(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def slipway(self, *arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
         """Another command beside it, in the same folders."""
-        return run_slipway(self.folder, *arguments)
+        return run_slipway(self.folder, *arguments, said=said)
 
     def runtimes(self) -> list[int]:
         """Process ids of the runtimes it has started."""

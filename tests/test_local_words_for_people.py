@@ -17,7 +17,7 @@ from slipway_local.domain.reporting import line_about, seconds
 from slipway_local.domain.view import ModelView, RuntimeReport, Status
 from slipway_local.domain.welcome import base_url, models_list, welcome
 from slipway_local.domain.world import Machine, Problem, World, world_of
-from tests.local_mode import document
+from tests.local_mode import api_key, document
 
 LOST = Problem(Reason.WEIGHTS_NOT_FOUND, "no such file")
 
@@ -88,8 +88,9 @@ def test_an_end_is_explained_by_what_was_left_behind(
 
 
 def test_the_welcome_has_commands_that_work_as_they_stand() -> None:
-    text = welcome(world(document("a") + document("b", "onnx", "demo://embed")), {"k": "sk-1"}, "127.0.0.1", 8080)
-    assert text.startswith("OpenAI API on http://127.0.0.1:8080/v1\nAPI key k: sk-1\n")
+    files = world(document("closed") + document("a") + api_key("k", '["a"]') + api_key("all"))
+    text = welcome(files, {"k": "sk-1", "all": "sk-2"}, "127.0.0.1", 8080)
+    assert text.startswith("OpenAI API on http://127.0.0.1:8080/v1\nAPI key k: sk-1\nAPI key all: sk-2\n")
     curl, program = text.split("\n\n")[1:3]
     words = shlex.split(curl)
     assert words[:2] == ["curl", "http://127.0.0.1:8080/v1/chat/completions"]
@@ -99,8 +100,8 @@ def test_the_welcome_has_commands_that_work_as_they_stand() -> None:
 
 
 def test_the_welcome_warns_when_others_can_reach_the_router() -> None:
-    assert "other machines can reach it" in welcome(world(""), {"k": "s"}, "0.0.0.0", 80)
-    assert "other machines" not in welcome(world(""), {"k": "s"}, "::1", 80)
+    assert "other machines can reach it" in welcome(world(""), {"local": "s"}, "0.0.0.0", 80)
+    assert "other machines" not in welcome(world(""), {"local": "s"}, "::1", 80)
     assert base_url("::", 80) == "http://[::1]:80"
 
 

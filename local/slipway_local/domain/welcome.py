@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from slipway_local.domain.local_keys import keys_or_default
 from slipway_local.domain.reporting import describe
 from slipway_local.domain.snippets import snippets
 from slipway_local.domain.view import ModelView
 from slipway_local.domain.world import World
+from slipway_router.domain.keys import Caller
 
 _OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _LOOPBACK = ("127.", "::1", "localhost")
@@ -32,7 +34,10 @@ def welcome(world: World, keys: Mapping[str, str], host: str, port: int) -> str:
     if not host.startswith(_LOOPBACK):
         lines.append(f"Listening on {host}: other machines can reach it, and only the keys keep them out.")
     lines += [key_line(name, key) for name, key in keys.items()]
-    example = snippets(f"{url}/v1", next(iter(keys.values())), world.models.values())
+    first = keys_or_default(world.keys)[0]
+    opens = Caller(first.metadata.name, models=first.spec.models).may_call
+    usable = [model for model in world.models.values() if opens(model.launch.served_names[0])]
+    example = snippets(f"{url}/v1", keys[first.metadata.name], usable)
     return "\n".join([*lines, *(["", example] if example else []), "", "Ctrl-C ends it."])
 
 
