@@ -190,6 +190,7 @@ class Relay:
         if head is not None:
             if self._lease is not None:
                 self._lease.replica.answered()
+            self._exchange.body = b""  # There is no further try from here on.
             reply.take_head(head)
         if reply.refused:
             if reply.collect(pieces, complete):
