@@ -30,7 +30,7 @@ from slipway_operator.domain.resources import (
 )
 
 _OWNERS: Final = (MODEL_DEPLOYMENT, API_KEY, MODEL_ROUTE)
-_GATHER_SECONDS: Final = 0.1
+_GATHER_SECONDS: Final = 0.25
 """Changes come in bursts, also those that the operator itself makes; one pass is to see a whole burst."""
 _PREFIX: Final = f"operator.{GROUP}"
 
@@ -87,13 +87,13 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
     kopf.on.startup(registry=registry, id="startup")(startup)
     _index_all(registry)
 
-    async def changed(body: kopf.Body, **_: Any) -> None:
+    async def changed(type: str | None, body: kopf.Body, **_: Any) -> None:
         # An event comes only after every index has been filled for the first time, and after its own change is in it.
         on_event()
         key = _key_of(body)
         if key is not None:
             is_new = key.resource.kind == body["kind"] and not body.get("status")
-            enqueue(key, 0.0 if is_new else _GATHER_SECONDS)
+            enqueue(key, 0.0 if is_new or type == "DELETED" else _GATHER_SECONDS)
 
     for resource in (*_OWNERS, *MODEL_CHILDREN, POD, SECRET):
         kopf.on.event(*_selector(resource), registry=registry, id=f"changed-{resource.plural}")(changed)

@@ -13,7 +13,7 @@ from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.status_writer import StatusWriter
 from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.observed import Observed
-from slipway_operator.domain.plan import PlanSettings, plan
+from slipway_operator.domain.plan import Plan, PlanSettings, plan, plan_inputs
 from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.readiness import readiness
 from slipway_operator.domain.resources import Ref
@@ -39,6 +39,7 @@ class ModelReconciler:
         self._now = now
         self._children = ChildWriter(cluster, clock)
         self._status = StatusWriter(cluster, clock, now)
+        self._nothing_to_do: dict[Ref, tuple[object, Plan]] = {}
 
     async def reconcile(self, key: Ref) -> float | None:
         """One pass. Gives the seconds until the next one is wanted, None for when something changes.
@@ -50,13 +51,14 @@ class ModelReconciler:
         if stored is None:
             self._children.forget(key)
             self._status.forget(key)
+            self._nothing_to_do.pop(key, None)
             return None
         try:
             model = ModelDeployment.model_validate({**stored.body, "status": self._status.live(key, stored)})
         except ValidationError as error:
             return await self._status.write(key, stored, invalid_status(stored.body, error, self._now()))
         observed = Observed(model, tuple(self._world.children(key)), tuple(self._world.pods(key)))
-        todo = plan(observed, self._settings)
+        todo = self._plan(key, observed)
         outcome = await self._children.execute(key, observed, todo)
         if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
             # The object is about to go, too; its deletion is the next thing to hear of it.
@@ -69,6 +71,19 @@ class ModelReconciler:
         if outcome.errors:
             raise outcome.errors[0]
         return ECHO_SECONDS if outcome.awaited else put_off
+
+    def _plan(self, key: Ref, observed: Observed) -> Plan:
+        """The plan, which most passes need not work out: they are about pods, and it does not depend on these."""
+        inputs = plan_inputs(observed)
+        known = self._nothing_to_do.get(key)
+        if known is not None and known[0] == inputs:
+            return known[1]
+        todo = plan(observed, self._settings)
+        if todo.is_empty:
+            self._nothing_to_do[key] = (inputs, todo)
+        else:
+            self._nothing_to_do.pop(key, None)
+        return todo
 
 
 def _problem(errors: Sequence[Exception]) -> Diagnosis | None:

@@ -16,7 +16,7 @@ from slipway_operator.domain.status import differs, is_detail, transition_event
 
 _log: Final = logging.getLogger(__name__)
 _ECHO_SECONDS: Final = 2.0
-_DETAIL_SECONDS: Final = 1.0
+_DETAIL_SECONDS: Final = 3.0
 """How long a change that only details show may wait for one that matters, to be written with it."""
 
 

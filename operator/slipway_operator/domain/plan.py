@@ -98,6 +98,13 @@ def plan(observed: Observed, settings: PlanSettings) -> Plan:
     return Plan(stages=stages, delete=unwanted, problem=problem)
 
 
+def plan_inputs(observed: Observed) -> object:
+    """All that `plan` looks at, to be compared with what it looked at before."""
+    metadata = observed.model.metadata
+    children = frozenset((child.ref, child.uid, child.deleting, child.fields) for child in observed.children)
+    return metadata.uid, metadata.generation, metadata.deletion_timestamp, children
+
+
 def with_hash(manifest: Manifest) -> Manifest:
     """The manifest with the hash of itself as an annotation."""
     canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
