@@ -41,7 +41,7 @@ class Watcher:
         self._reason = reason
         self._known: set[str] = set()
         self._ended = threading.Event()
-        self._api = config.new_client_from_config(str(kubeconfig))
+        self._api = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
         custom = client.CustomObjectsApi(self._api).list_namespaced_custom_object
         arguments = {"group": GROUP, "version": VERSION, "plural": PLURAL, "namespace": namespace}
         self._start(self._on_model, custom, **arguments)
@@ -68,7 +68,7 @@ class Watcher:
             while not self._ended.is_set():
                 # A young API server ends watches of kinds that it has just learnt; what was seen before comes again.
                 with suppress(ApiException, HTTPError):
-                    for event in watch.Watch().stream(listing, **arguments):
+                    for event in watch.Watch().stream(listing, **arguments):  # type: ignore[no-untyped-call]
                         if event["type"] != "DELETED":
                             handle(event["raw_object"], time.monotonic())
 

@@ -42,7 +42,7 @@ def _wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> No
             if sock.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"{process.args}: does not listen on {port}\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"{process.args!r}: does not listen on {port}\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def cpu_seconds(pid: int) -> float:
