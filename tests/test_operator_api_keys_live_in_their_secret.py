@@ -93,6 +93,20 @@ def test_a_rotation_that_does_not_show_yet_is_not_repeated(cluster: FakeCluster)
     assert clear_text(cluster) == second
 
 
+def test_a_secret_deleted_before_it_shows_is_made_again(cluster: FakeCluster) -> None:
+    cluster.put(api_key())
+    operator = Operator(cluster)
+    operator.world.freeze()
+    operator.pass_over_key("k")
+    first = clear_text(cluster)
+    operator.pass_over_key("k")
+    assert clear_text(cluster) == first
+    cluster.remove(SECRET_REF)
+    operator.pass_over_key("k")
+    assert clear_text(cluster) != first
+    assert hashes(cluster) == [hash_key(clear_text(cluster))]
+
+
 @pytest.mark.parametrize(
     ("spec", "reason"), [({"suspend": True}, "Suspended"), ({"expiresAt": "2025-12-31T23:59:59Z"}, "Expired")]
 )

@@ -5,7 +5,7 @@ from typing import Any
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, FIELD_MANAGER_OPERATOR_STATUS
 from slipway_operator.adapters.kube_api import APPLY, JSON, MERGE, KubeApi
 from slipway_operator.adapters.metrics import Metrics
-from slipway_operator.domain.errors import ClusterError, ConflictError, NotFoundError
+from slipway_operator.domain.errors import ClusterError, ConflictError, NamespaceTerminatingError, NotFoundError
 from slipway_operator.domain.resources import Manifest, Ref, ref_of
 
 
@@ -108,7 +108,8 @@ class KubernetesCluster:
         try:
             answer = await self._api.request(method, path, body, content_type=content_type, **query)
         except ClusterError as error:
-            self._metrics.wrote(method, ref.resource.kind, str(error.code))
+            result = "terminating" if isinstance(error, NamespaceTerminatingError) else str(error.code)
+            self._metrics.wrote(method, ref.resource.kind, result)
             raise
         self._metrics.wrote(method, ref.resource.kind, "ok")
         return answer

@@ -31,7 +31,7 @@ class Metrics:
         )
         self._writes = Counter(
             "slipway_operator_api_writes",
-            "Writes to the API server by verb, kind and result: ok or the HTTP status.",
+            "Writes to the API server by verb, kind and result: ok, terminating (the namespace) or the HTTP status.",
             ["verb", "kind", "result"],
             registry=self._registry,
         )

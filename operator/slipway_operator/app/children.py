@@ -13,7 +13,7 @@ from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.plan import Apply, Plan
 from slipway_operator.domain.resources import Ref
 
-ECHO_SECONDS: Final = 2.0
+ECHO_SECONDS: Final = 1.0
 """How long a write may take to show on the watch before it is repeated."""
 _HANDOVER_MANAGER: Final = "slipway-operator-handover"
 

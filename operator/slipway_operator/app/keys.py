@@ -52,8 +52,10 @@ class KeyReconciler:
         version = next((secret.resource_version for secret in secrets if secret.ref == target), None)
         self._written.observe(key, {target: version} if version else {})
         if self._written.pending(key, target):
-            # A second new key before the first one is seen would make the first one worthless.
-            return _LOOK_AGAIN_SECONDS
+            # A second new key before the first one is seen would make the first one worthless; unless it is gone again.
+            if version is not None or await self._cluster.read(target) is not None:
+                return _LOOK_AGAIN_SECONDS
+            self._written.forget(key)
         todo = plan_key(api_key, secrets, self._now(), new_key)
         problem = await self._execute(key, version, api_key, todo)
         status = key_status(api_key, todo.hashes, problem, self._now())
