@@ -69,11 +69,8 @@ def cluster(cluster_paths: Paths) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def slipway(cluster: Cluster, cluster_paths: Paths) -> Cluster:
-    """The cluster with Slipway of this checkout installed by its chart, ready, in ``release.NAMESPACE``.
-
-    The router's Service has a port on the nodes too, so that tests reach it from outside.
-    """
-    release.install(cluster.provider, cluster_paths, Progress(), extra=("--set=router.service.type=NodePort",))
+    """The cluster with Slipway of this checkout installed by its chart, ready, in ``release.NAMESPACE``."""
+    release.install(cluster.provider, cluster_paths, Progress())
     return cluster
 
 

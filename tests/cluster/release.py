@@ -29,12 +29,15 @@ def load_images(provider: Provider, paths: Paths, targets: Sequence[str], progre
 def install(provider: Provider, paths: Paths, progress: Progress, extra: Sequence[str] = ()) -> None:
     """Install or upgrade the release to what is in the checkout and wait until it is ready.
 
+    The router's Service has a port on the nodes too: without a load balancer, callers outside reach it there.
+
     ``extra`` are further arguments of ``helm upgrade``, such as ``--set=router.replicas=2``.
     """
     built = load_images(provider, paths, images.TARGETS, progress)
     programs = binaries.ensure(paths, ("helm", "kubectl"), progress)
     kubectl = Kubectl(programs["kubectl"], provider.kubeconfig())
-    values = [f"--set={name}={value}" for name, value in _image_values(built).items()]
+    settings = {**_image_values(built), "router.service.type": "NodePort"}
+    values = [f"--set={name}={value}" for name, value in settings.items()]
     target = (f"--kubeconfig={provider.kubeconfig()}", f"--namespace={NAMESPACE}", "--create-namespace")
     waiting = ("--wait", f"--timeout={_READY_SECONDS}s")
     with progress.step(f"installed release {RELEASE}"):
