@@ -83,7 +83,7 @@ def play(server: ApiServer, operator: OperatorProcess, name: str, arguments: arg
         after, now = writes(operator), usage(operator)
         watcher.end()
         moments = watcher.moments
-    made = {kind: int(after[kind] - before.get(kind, 0)) for kind in after if after[kind] > before.get(kind, 0)}
+    made = difference(before, after)
     others = sum(count for kind, count in made.items() if kind not in CHILDREN)
     return {
         "count": arguments.count,
@@ -120,15 +120,25 @@ def cleared(server: ApiServer, *, keep: bool) -> Iterator[None]:
 
 def idle(operator: OperatorProcess, seconds: float) -> dict[str, Any]:
     """What the operator does while nothing happens, with the models of the last round in place."""
+    last: list[dict[str, float]] = []
+    eventually(
+        "no write for a while", lambda: quiet(operator, last), bool, within=_CLEAR_SECONDS, every=_SETTLE_SECONDS
+    )
     before, used = writes(operator), usage(operator)
     time.sleep(seconds)
     now = usage(operator)
     return {
         "seconds": seconds,
-        "writes": int(sum(writes(operator).values()) - sum(before.values())),
+        "writes": difference(before, writes(operator)),
         "cpu_seconds": round(now["cpu_seconds"] - used["cpu_seconds"], 2),
         "rss_mib": now["rss_mib"],
     }
+
+
+def quiet(operator: OperatorProcess, last: list[dict[str, float]]) -> bool:
+    """Whether nothing was written since the last look."""
+    last.append(writes(operator))
+    return last[-2:-1] == last[-1:]
 
 
 def manifests(names: set[str], spec: Mapping[str, Any]) -> str:
@@ -146,6 +156,11 @@ def writes(operator: OperatorProcess) -> dict[str, float]:
             kind = sample.split('kind="')[1].split('"')[0]
             counted[kind] = counted.get(kind, 0) + value
     return counted
+
+
+def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, int]:
+    """What was added, by kind."""
+    return {kind: int(after[kind] - before.get(kind, 0)) for kind in after if after[kind] > before.get(kind, 0)}
 
 
 def usage(operator: OperatorProcess) -> dict[str, float]:

@@ -14,8 +14,8 @@ from typing import Final, Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-_AT_ONCE: Final = 0
-_DELAYED: Final = 1
+_SECOND_LOOK_SECONDS: Final = 1.0
+"""By how much a key that was added after a delay stands back behind the others: what is new matters more."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class WorkQueue(Generic[K]):
         self._observer = observer
         self._backoff = backoff or Backoff()
         self._chance = chance
-        self._order: asyncio.PriorityQueue[tuple[int, int, K]] = asyncio.PriorityQueue()
+        self._order: asyncio.PriorityQueue[tuple[float, int, K]] = asyncio.PriorityQueue()
         self._count = itertools.count()
         self._waiting: dict[K, float] = {}
         self._running: dict[K, bool] = {}  # value: changed since its pass began
@@ -65,11 +65,8 @@ class WorkQueue(Generic[K]):
         self._failures: dict[K, int] = {}
 
     def add(self, key: K) -> None:
-        """Work on ``key`` as soon as a worker is free; once, however often it is added until then.
-
-        Keys that were added after a delay come after those that were not: what is new matters more than a second look.
-        """
-        self._add(key, _AT_ONCE)
+        """Work on ``key`` as soon as a worker is free; once, however often it is added until then."""
+        self._add(key, handicap=0.0)
 
     def add_after(self, key: K, seconds: float) -> None:
         """Add ``key`` in ``seconds``, or when it was due already, whichever is sooner; at once for 0."""
@@ -93,14 +90,15 @@ class WorkQueue(Generic[K]):
 
     def _timer_fired(self, key: K) -> None:
         del self._timers[key]
-        self._add(key, _DELAYED)
+        self._add(key, handicap=_SECOND_LOOK_SECONDS)
 
-    def _add(self, key: K, priority: int) -> None:
+    def _add(self, key: K, handicap: float) -> None:
         if key in self._running:
             self._running[key] = True
         elif key not in self._waiting:
-            self._waiting[key] = asyncio.get_running_loop().time()
-            self._order.put_nowait((priority, next(self._count), key))
+            now = asyncio.get_running_loop().time()
+            self._waiting[key] = now
+            self._order.put_nowait((now + handicap, next(self._count), key))
             self._observer.depth(len(self._waiting))
 
     async def _worker(self, work: Callable[[K], Awaitable[float | None]]) -> None:
@@ -121,7 +119,7 @@ class WorkQueue(Generic[K]):
                 changed = self._running.pop(key)
             self._observer.worked(loop.time() - begun, error)
             if changed:
-                self._add(key, _DELAYED)
+                self._add(key, handicap=_SECOND_LOOK_SECONDS)
 
     async def _work_once(self, work: Callable[[K], Awaitable[float | None]], key: K) -> Exception | None:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ class Lease:
         self._identity = identity
         self._timing = timing
         self._now = now
+        self._held: dict[str, Any] | None = None
         self._seen: LeaseRecord | None = None
         self._seen_at = 0.0
 
@@ -89,6 +91,12 @@ class Lease:
             return False
 
     async def _take(self) -> bool:
+        if self._held is not None and self._seen is not None:
+            # The holder needs no look before it renews: the write fails if anybody else wrote.
+            held, self._held = self._held, None
+            with suppress(ConflictError, NotFoundError):
+                await self._replace(held, taken(self._seen, self._identity, self._timing, self._now()))
+                return True
         try:
             lease = await self._api.request("GET", self._path())
         except NotFoundError:
@@ -111,12 +119,12 @@ class Lease:
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": record.to_spec(),
         }
-        await self._api.request("POST", LEASE.path(self._namespace), lease)
+        self._held = await self._api.request("POST", LEASE.path(self._namespace), lease)
         self._seen = record
 
     async def _replace(self, lease: dict[str, Any], record: LeaseRecord) -> None:
         # The resourceVersion in ``lease`` makes this fail when somebody else was quicker.
-        await self._api.request("PUT", self._path(), {**lease, "spec": record.to_spec()})
+        self._held = await self._api.request("PUT", self._path(), {**lease, "spec": record.to_spec()})
         self._seen, self._seen_at = record, asyncio.get_running_loop().time()
 
     def _path(self) -> str:
