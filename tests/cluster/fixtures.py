@@ -12,7 +12,7 @@ from tests.cluster import binaries, release
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.cli import DEFAULT_NAME
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.namespaces import temporary_namespace
+from tests.cluster.namespaces import emptied_namespace, temporary_namespace
 from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
 from tests.cluster.provider import Choice, Provider
@@ -90,6 +90,6 @@ def cluster_namespace(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def apiserver_namespace(apiserver: ApiServer) -> Iterator[str]:
-    """A namespace of the API server for one test. There is no controller to empty it: names stay taken."""
-    with temporary_namespace(apiserver.kubectl) as name:
+    """A namespace of the API server for one test. There is no controller to remove it: only its objects go."""
+    with emptied_namespace(apiserver.kubectl) as name:
         yield name

@@ -69,8 +69,7 @@ class Network:
         for path in self.present():
             run(["ip", "netns", "delete", path.name])
         # A run killed halfway leaves the host's end of a link whose other end is still in the host's namespace.
-        if succeeds(["ip", "link", "show", self.device(1)]):
-            run(["ip", "link", "delete", self.device(1)])
+        self._delete_near_end(1)
 
     def present(self) -> list[Path]:
         """Return the namespaces of this cluster that exist."""
@@ -87,8 +86,13 @@ class Network:
     def _remove(self, node: int) -> None:
         if self.path(node).exists():
             run(["ip", "netns", "delete", self.namespace(node)])
-        if succeeds([*self._outer(node), "link", "show", self.device(node)]):
-            run([*self._outer(node), "link", "delete", self.device(node)])
+        self._delete_near_end(node)
+
+    def _delete_near_end(self, node: int) -> None:
+        link = [*self._outer(node), "link"]
+        # The kernel removes a deleted namespace's links by and by: this one may go between a look and the deletion.
+        if not succeeds([*link, "delete", self.device(node)]) and succeeds([*link, "show", self.device(node)]):
+            raise ClusterError(f"the link {self.device(node)} cannot be deleted")
 
     def _create(self, node: int) -> None:
         name, link, device, outer = self.namespace(node), self.link(node), self.device(node), self._outer(node)
