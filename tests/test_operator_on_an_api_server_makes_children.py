@@ -103,6 +103,7 @@ def test_every_deleted_child_is_back_within_two_seconds(kubectl: Kubectl, apiser
             "{.spec.template.spec.containers[0].image}",
         ),
         ("serviceaccount/m", [{"op": "remove", "path": "/metadata/labels"}], "{.metadata.labels}"),
+        ("service/m", [{"op": "remove", "path": "/metadata/labels/slipway.dev~1model"}], "{.metadata.labels}"),
     ],
 )
 def test_a_child_edited_by_hand_is_put_right(

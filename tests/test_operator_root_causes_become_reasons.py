@@ -108,6 +108,7 @@ def seen(cluster: FakeCluster) -> tuple[str, str, str]:
 
 
 def deployment(cluster: FakeCluster, **status: Any) -> None:
+    """What the Deployment controller writes."""
     cluster.set_status(Ref(DEPLOYMENT, NAMESPACE, "m"), {"observedGeneration": 1, **status})
 
 
@@ -161,6 +162,25 @@ def test_all_replicas_ready(cluster: FakeCluster) -> None:
     assert seen(cluster) == ("True", "Ready", "1 of 1 replicas ready")
     status = cluster.objects[Ref(MODEL_DEPLOYMENT, NAMESPACE, "m")]["status"]
     assert (status["ready"], status["readyReplicas"]) == ("1/1", 1)
+
+
+def test_a_change_is_on_its_way_until_the_deployment_controller_has_seen_it(cluster: FakeCluster) -> None:
+    deployment(cluster, replicas=1, readyReplicas=1, updatedReplicas=1)
+    key = Ref(MODEL_DEPLOYMENT, NAMESPACE, "m")
+    assert seen(cluster)[0] == "True"
+    assert conditions(cluster.objects[key])["Progressing"] == ("False", "UpToDate")
+    cluster.put(model(engine={"type": "dummy", "args": ["--new"]}))
+    Operator(cluster).pass_over("m")
+    assert conditions(cluster.objects[key]) == {
+        "Ready": ("True", "Ready"),
+        "Progressing": ("True", "RollingOut"),
+        "AutoscalingReady": ("False", "AutoscalingDisabled"),
+    }
+    cluster.objects[Ref(DEPLOYMENT, NAMESPACE, "m")]["metadata"]["generation"] = 2
+    assert seen(cluster)[2] == "1 of 1 replicas ready; a new version is rolling out"
+    deployment(cluster, observedGeneration=2, replicas=1, readyReplicas=1, updatedReplicas=1)
+    assert seen(cluster)[2] == "1 of 1 replicas ready"
+    assert conditions(cluster.objects[key])["Progressing"] == ("False", "UpToDate")
 
 
 @pytest.mark.parametrize(

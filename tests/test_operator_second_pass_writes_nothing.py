@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_operator.domain.resources import DEPLOYMENT, MODEL_DEPLOYMENT, Ref
 from tests.fakes.cluster import FakeCluster
-from tests.operators import NAMESPACE, Operator, api_key, model
+from tests.operators import NAMESPACE, Operator, api_key, conditions, model
 
 quantities = st.sampled_from(["1", "0.5", "500m", "1Gi", "1024Mi", 2])
 specs = st.fixed_dictionaries(
@@ -139,6 +139,10 @@ def test_an_apply_that_changes_nothing_is_not_repeated() -> None:
     operator.clock.seconds += 3600
     assert operator.pass_over("m") is None
     assert cluster.writes[settled:] == []
+    counts = {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
+    cluster.set_status(Ref(DEPLOYMENT, NAMESPACE, "m"), counts)
+    operator.settle("m")
+    assert conditions(cluster.objects[Ref(MODEL_DEPLOYMENT, NAMESPACE, "m")])["Progressing"] == ("False", "UpToDate")
 
 
 def test_a_key_settles() -> None:

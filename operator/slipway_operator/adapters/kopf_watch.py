@@ -182,11 +182,14 @@ def _selector(resource: Resource) -> tuple[str, str, str]:
 
 
 def _key_of(body: Mapping[str, Any]) -> Ref | None:
-    """The key of the custom resource that an object is, or belongs to by its label."""
+    """The key of the custom resource that an object is, or belongs to."""
     metadata = body["metadata"]
     for owner in _OWNERS:
         if body["kind"] == owner.kind:
             return Ref(owner, metadata["namespace"], child_name(metadata["name"]))
     owner, label = (API_KEY, LABEL_API_KEY) if body["kind"] == SECRET.kind else (MODEL_DEPLOYMENT, LABEL_MODEL)
-    name = metadata.get("labels", {}).get(label)
+    references = metadata.get("ownerReferences") or ()
+    # The reference first: somebody may have edited the label. Pods have only the label, their owner is a ReplicaSet.
+    names = (child_name(reference["name"]) for reference in references if reference["kind"] == owner.kind)
+    name = next(names, None) or metadata.get("labels", {}).get(label)
     return Ref(owner, metadata["namespace"], name) if name else None

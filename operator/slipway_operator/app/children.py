@@ -22,6 +22,8 @@ _HANDOVER_MANAGER: Final = "slipway-operator-handover"
 class Outcome:
     """How a plan went."""
 
+    wrote: bool
+    """Whether this pass changed children."""
     awaited: bool
     """Whether writes of an earlier pass are still to be seen."""
     errors: Sequence[Exception]
@@ -41,17 +43,17 @@ class ChildWriter:
         versions = {child.ref: child.resource_version for child in observed.children}
         self._applied.observe(key, versions)
         self._vain.observe(key, versions)
-        awaited = False
+        wrote, awaited = bool(todo.delete), False
         for stage in todo.stages:
             news = [apply for apply in stage if self._vain.pending(key, apply.ref) != apply.hash]
             due = [apply for apply in news if self._applied.pending(key, apply.ref) != apply.hash]
-            awaited = awaited or len(due) < len(news)
+            wrote, awaited = wrote or bool(due), awaited or len(due) < len(news)
             uid = observed.model.metadata.uid
             errors = await _all(self._apply(key, uid, versions.get(apply.ref), apply) for apply in due)
             if errors:
-                return Outcome(awaited, errors)
+                return Outcome(wrote, awaited, errors)
         errors = await _all(self._cluster.delete(child.ref, child.uid) for child in todo.delete)
-        return Outcome(awaited, errors)
+        return Outcome(wrote, awaited, errors)
 
     def forget(self, key: Ref) -> None:
         """The ModelDeployment is gone."""

@@ -66,7 +66,8 @@ class ModelReconciler:
         if todo.creates and not outcome.errors and model.status.observed_generation is None:
             # The cluster's answer to the new children is the first thing worth reporting.
             return _FIRST_REPORT_SECONDS
-        state = readiness(observed, _problem(outcome.errors) or todo.problem)
+        changing = outcome.wrote or outcome.awaited
+        state = readiness(observed, _problem(outcome.errors) or todo.problem, changing=changing)
         put_off = await self._status.write(key, stored, model_status(observed, state, self._now()), model)
         if outcome.errors:
             raise outcome.errors[0]

@@ -58,6 +58,8 @@ class Child:
     resource_version: str
     owner_uid: str | None
     """Of the object that controls it."""
+    generation: int
+    """Changes with its spec; 0 for kinds that have none."""
     deleting: bool
     applied_hash: str
     owns_replicas: bool
@@ -94,8 +96,9 @@ class Observed:
     pods: tuple[Pod, ...]
 
     def child(self, resource: Resource) -> Child | None:
-        """The child of a kind, if it is there."""
-        return next((child for child in self.children if child.ref.resource is resource), None)
+        """The child of a kind, if it is there and belongs to the model."""
+        ours = (child for child in self.children if child.owner_uid == self.model.metadata.uid)
+        return next((child for child in ours if child.ref.resource is resource), None)
 
 
 def stored_object(body: Mapping[str, Any]) -> StoredObject:
@@ -119,6 +122,7 @@ def child_of(body: Mapping[str, Any]) -> Child:
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         owner_uid=_controller_uid(metadata),
+        generation=metadata.get("generation", 0),
         deleting="deletionTimestamp" in metadata,
         applied_hash=metadata.get("annotations", {}).get(ANNOTATION_HASH, ""),
         owns_replicas=_owns_replicas(metadata),

@@ -29,12 +29,12 @@ class Readiness:
     ready_replicas: int
 
 
-def readiness(observed: Observed, problem: Diagnosis | None) -> Readiness:
-    """``problem`` is what kept this pass from making the world so, when something did."""
+def readiness(observed: Observed, problem: Diagnosis | None, *, changing: bool) -> Readiness:
+    """``problem`` is what kept this pass from making the world so; ``changing`` says that it wrote to children."""
     child = observed.child(DEPLOYMENT)
     status: Mapping[str, Any] = child.status if child else {}
     wanted, ready = _wanted(observed, child), int(status.get("readyReplicas", 0))
-    settled = child is not None and _settled(child, wanted)
+    settled = child is not None and not changing and _settled(child, wanted)
     cause = problem or _cause(observed.pods, status)
     verdict = _verdict(observed, wanted, ready, settled, cause)
     return Readiness(
@@ -80,7 +80,8 @@ def _settled(child: Child, wanted: int) -> bool:
     """Whether the Deployment controller has seen the Deployment and all replicas are new and ready."""
     status = child.status
     counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
-    return "observedGeneration" in status and all(count == wanted for count in counts)
+    seen = status.get("observedGeneration", -1) >= child.generation
+    return seen and all(count == wanted for count in counts)
 
 
 def _cause(pods: tuple[Pod, ...], status: Mapping[str, Any]) -> Diagnosis | None:
