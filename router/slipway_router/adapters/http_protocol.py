@@ -40,11 +40,17 @@ class RouterProtocol(HttpToolsProtocol):
         self._peer = ""
         self._head_bytes = 0
         self._in_head = True
+        self._moved = False
+        """Whether the read being parsed brought more than header fields, trailers and sizes of chunks."""
         self._lingering = False
+        self._ignoring = False
+        """Whether the request being parsed came after the connection's end was decided."""
         self._reading_since: float | None = None
         """When the request that is being read began; None if none is."""
         self._idle_since: float | None = None
         """When the last answer ended; None while there is something to do."""
+        self._held_since: float | None = None
+        """Since when the next request waits for the caller to read the answers before it; None if it need not."""
 
     # The connection.
 
@@ -75,6 +81,9 @@ class RouterProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self._active is not None and self._active.running is not None:
             self._active.running.resume()
+        if self._held_since is not None:
+            self._held_since = None
+            self._go_on()
 
     # Reading.
 
@@ -82,6 +91,7 @@ class RouterProtocol(HttpToolsProtocol):
         """Parse; on what is not HTTP, answer in the envelope and hang up."""
         if self._lingering:
             return
+        self._moved = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -91,7 +101,7 @@ class RouterProtocol(HttpToolsProtocol):
             self._on_callback_error(error)
         except httptools.HttpParserError as error:
             self.hang_up(Problem(ErrorCode.INVALID_HTTP, f"This is not a valid HTTP/1.1 request: {error}."))
-        if self._in_head:
+        if self._in_head or not self._moved:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD:
                 self.hang_up(Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header is larger than {MAX_HEAD} bytes."))
@@ -104,13 +114,16 @@ class RouterProtocol(HttpToolsProtocol):
         self.hang_up(Problem(ErrorCode.INTERNAL, "The router failed on this request."))
 
     def check_pace(self, request_timeout: float) -> None:
-        """Close the connection if it has been idle for long, or a request takes too long to arrive.
+        """Close the connection if it was idle or left answers unread for long, or a request takes too long to arrive.
 
         Called now and then for all connections, in place of a timer for each.
         """
         now = self.loop.time()
         if self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive:
             self.transport.close()
+        if self._held_since is not None and now - self._held_since >= request_timeout:
+            self.transport.abort()
+            return
         if self._reading_since is None or now - self._reading_since < request_timeout or self.flow.read_paused:
             return
         if self._in_head and not self._head_bytes:
@@ -154,7 +167,12 @@ class RouterProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Take a hot request; hand any other to uvicorn."""
         self._in_head = False
+        self._moved = True
+        self._ignoring = self._lingering or self.transport.is_closing()
+        if self._ignoring:
+            return
         if len(self.pipeline) >= MAX_PIPELINE:
+            self._ignoring = True
             self.transport.abort()
             return
         path = self.url.partition(b"?")[0]
@@ -175,7 +193,8 @@ class RouterProtocol(HttpToolsProtocol):
         )
         earlier = self._newest()
         self.cycle = cycle
-        if earlier is None or earlier.response_complete:
+        # Answers that nobody reads pile up in the transport, so the next one waits until they have gone out.
+        if (earlier is None or earlier.response_complete) and not self.flow.write_paused:
             self._start_asgi_task(cycle, self.app)
         else:
             self.flow.pause_reading()
@@ -192,6 +211,10 @@ class RouterProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Give a piece of the body to its request."""
+        self._moved = True
+        self._head_bytes = 0
+        if self._ignoring:
+            return
         if self._hot is not None:
             self._hot.take_body(body)
         else:
@@ -200,6 +223,9 @@ class RouterProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is there."""
         self._reading_since = None
+        self._moved = True
+        if self._ignoring:
+            return
         if self._hot is not None:
             self._hot.end_body()
         else:
@@ -215,10 +241,16 @@ class RouterProtocol(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
-        """Start the next request, if one is waiting."""
+        """Start the next request, if one is waiting, as soon as the caller keeps up with the answers."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
+        if self.flow.write_paused:
+            self._held_since = self.loop.time()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
