@@ -43,13 +43,10 @@ class KopfWorld:
 
     def __init__(self) -> None:
         self._indices: Mapping[str, kopf.Index[Any, Any]] = {}
-        self.attached = asyncio.Event()
-        """Set once Kopf has begun to fill the cache."""
 
     def attach(self, indices: Mapping[str, kopf.Index[Any, Any]]) -> None:
         """Kopf's indices, which Kopf goes on filling."""
         self._indices = indices
-        self.attached.set()
 
     def object(self, key: Ref) -> StoredObject | None:
         """The custom resource that a key of the work queue stands for."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from slipway_operator.adapters.cluster import KubernetesCluster
+from slipway_operator.adapters.discovery import custom_resources_served
 from slipway_operator.adapters.health import serving_health
 from slipway_operator.adapters.kopf_watch import KopfWorld, build_registry, watch
 from slipway_operator.adapters.kube_api import KubeApi
@@ -24,8 +25,6 @@ from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_R
 from slipway_operator.queue import WorkQueue
 
 _log: Final = logging.getLogger(__name__)
-_SYNC_SECONDS: Final = 120.0
-"""A leader whose watches are not up by then is restarted."""
 
 
 def utc_now() -> datetime:
@@ -61,7 +60,7 @@ async def run(settings: Settings, kubeconfig: str | None) -> None:
     Raises:
         ExceptionGroup: something failed for good; with `LeadershipLostError`, another replica acts now.
     """
-    metrics, stop, liveness = Metrics(), asyncio.Event(), _Liveness()
+    metrics, stop = Metrics(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     api = await KubeApi.connect(kubeconfig, "slipway-operator")
@@ -69,23 +68,20 @@ async def run(settings: Settings, kubeconfig: str | None) -> None:
         lease = Lease(
             api, settings.lease_namespace, settings.lease_name, settings.identity, settings.lease_timing, utc_now
         )
-        async with serving_health(settings.health_host, settings.health_port, metrics, liveness.alive) as port:
+        async with serving_health(settings.health_host, settings.health_port, metrics) as port:
             _log.info("health and metrics on port %d", port)
-            if await _unless(stop, lease.acquire()):
-                await _lead(settings, api, lease, metrics, liveness, stop)
+            if await _unless(stop, custom_resources_served(api)) and await _unless(stop, lease.acquire()):
+                await _lead(settings, api, lease, metrics, stop)
     finally:
         await api.close()
 
 
-async def _lead(
-    settings: Settings, api: KubeApi, lease: Lease, metrics: Metrics, liveness: "_Liveness", stop: asyncio.Event
-) -> None:
+async def _lead(settings: Settings, api: KubeApi, lease: Lease, metrics: Metrics, stop: asyncio.Event) -> None:
     """Watch and reconcile for as long as this replica holds the Lease."""
     world, queue = KopfWorld(), WorkQueue[Ref](metrics)
     reconcile = build_reconcile(world, KubernetesCluster(api, metrics), settings)
     registry = build_registry(world, queue.add_after, metrics.watch_event)
     metrics.leading(True)
-    liveness.expect(world.attached)
     async with asyncio.TaskGroup() as group:
         background = [group.create_task(lease.hold()), group.create_task(queue.run(reconcile, settings.workers))]
         # Kopf, when it ends, waits for every task that was started after it: the workers must be there before.
@@ -106,21 +102,3 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
         return True
     working.cancel()
     return False
-
-
-class _Liveness:
-    """Whether the process does what it is for."""
-
-    def __init__(self) -> None:
-        self._expected: asyncio.Event | None = None
-        self._since = 0.0
-
-    def expect(self, event: asyncio.Event) -> None:
-        """From now on ``event`` is to come within two minutes."""
-        self._expected, self._since = event, time.monotonic()
-
-    def alive(self) -> bool:
-        """False for a leader whose watches did not come up."""
-        if self._expected is None or self._expected.is_set():
-            return True
-        return time.monotonic() - self._since < _SYNC_SECONDS
