@@ -53,6 +53,31 @@ def test_a_broken_connection_is_resumed_where_it_broke(server: FileServer, tmp_p
     assert progress.fetched == len(CONTENT)
 
 
+def test_a_range_that_ends_early_is_not_taken_for_the_whole_rest(server: FileServer, tmp_path: Path) -> None:
+    server.cut_after, server.range_bytes = [1_000_000], 900_000
+    assert fetch_http(source(server), tmp_path, Progress()).read_bytes() == CONTENT
+
+
+def test_a_range_that_begins_elsewhere_is_not_appended(server: FileServer, tmp_path: Path) -> None:
+    server.cut_after, server.odd_range = [1_000_000], True
+    assert fetch_http(source(server), tmp_path, Progress()).read_bytes() == CONTENT
+
+
+def test_secrets_of_the_address_are_not_written_into_the_shared_cache(server: FileServer, tmp_path: Path) -> None:
+    server.url = server.url.replace("://", "://user:hidden-password@")
+    server.cut_after = [1_000_000]
+    seen: list[bytes] = []
+
+    class Looking(Progress):
+        def add(self, count: int) -> None:
+            super().add(count)
+            seen.extend(path.read_bytes() for path in tmp_path.rglob("*.partial.json"))
+
+    assert fetch_http(source(server), tmp_path, Looking()).read_bytes() == CONTENT
+    assert seen
+    assert not any(b"hidden-password" in content for content in seen)
+
+
 def test_a_file_that_changed_meanwhile_is_fetched_anew(server: FileServer, tmp_path: Path) -> None:
     server.seconds_per_piece = 0.02
     progress = Progress()

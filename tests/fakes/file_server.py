@@ -19,6 +19,10 @@ class FileServer:
     ranges: bool = True
     failures: list[int] = field(default_factory=list)
     """Statuses of the next answers; then all is well."""
+    range_bytes: int | None = None
+    """Most bytes in an answer to a request for a range."""
+    odd_range: bool = False
+    """Whether an answer to a request for a range begins elsewhere."""
     cut_after: list[int] = field(default_factory=list)
     """In the next answers, the connection breaks after so many bytes of the body."""
     seconds_per_piece: float = 0
@@ -45,8 +49,15 @@ class FileHandler(QuietHandler):
         start = self.first_byte()
         if start >= len(self.told.content) > 0 and start:
             return self.answer(416)
-        body = self.told.content[start:]
+        if start and self.told.odd_range:
+            self.told.odd_range, start = False, start - 1
+        end = len(self.told.content)
+        if start and self.told.range_bytes is not None:
+            end = min(end, start + self.told.range_bytes)
+        body = self.told.content[start:end]
         self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(self.told.content)}")
         self.send_header("Content-Length", str(len(body)))
         if self.told.etag:
             self.send_header("ETag", self.told.etag)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ _BUFFER: Final = 1024 * 1024
 _TIMEOUT: Final = httpx2.Timeout(30.0, connect=10.0)
 _LOCK_POLL: Final = 0.5
 _KEY_LENGTH: Final = 16
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
+"""First byte and size of the whole file (RFC 9110, 14.4)."""
 
 
 def fetch_http(source: HttpSource, cache_dir: Path, progress: Progress) -> Path:
@@ -81,7 +84,7 @@ class _Download:
     def _resume_headers(self) -> dict[str, str]:
         # Compressed, the bytes on the wire would not be those of the file.
         headers = {"Accept-Encoding": "identity"}
-        have = self._partial.stat().st_size if self._partial.exists() else 0
+        have = self._have()
         if have and (validator := self._read_validator()):
             # If-Range: the rest only if the file is still the one of which we have the beginning.
             headers |= {"Range": f"bytes={have}-", "If-Range": validator}
@@ -94,8 +97,12 @@ class _Download:
         if not answer.is_success:
             raise_for_status(answer.status_code, self._source.display_url)
         resumed = answer.status_code == httpx2.codes.PARTIAL_CONTENT
+        whole = self._whole_size(answer.headers) if resumed else None
         length = answer.headers.get("Content-Length")
-        self._progress.total = self._progress.fetched + int(length) if length else None
+        missing = int(length) if length else None
+        if whole is not None:
+            missing = whole - self._have()
+        self._progress.total = None if missing is None else self._progress.fetched + missing
         self._write_validator(answer.headers)
         with self._partial.open("ab" if resumed else "wb", _BUFFER) as file:
             # Pieces as they arrive: what a broken connection brought must not be lost with it.
@@ -104,6 +111,19 @@ class _Download:
                 self._progress.add(len(chunk))
             file.flush()
             os.fsync(file.fileno())
+        if whole is not None and self._have() < whole:
+            raise TransientError(f"the server sent {self._have()} of {whole} bytes")
+
+    def _whole_size(self, headers: httpx2.Headers) -> int:
+        """The size of the file of which a range has come. Raises TransientError if it is not the range asked for."""
+        match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+        if match is None or int(match[1]) != self._have():
+            self._discard()
+            raise TransientError("the server answered with another part of the file than asked for; starting anew")
+        return int(match[2])
+
+    def _have(self) -> int:
+        return self._partial.stat().st_size if self._partial.exists() else 0
 
     def _discard(self) -> None:
         self._partial.unlink(missing_ok=True)
@@ -111,17 +131,17 @@ class _Download:
 
     def _read_validator(self) -> str | None:
         try:
-            stored = json.loads(self._validator.read_text())
-        except (OSError, ValueError):
+            return str(json.loads(self._validator.read_text())["validator"])
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        return str(stored["validator"]) if stored.get("url") == self._source.url else None
 
     def _write_validator(self, headers: httpx2.Headers) -> None:
         etag = headers.get("ETag", "")
         # A weak ETag does not promise the same bytes.
         validator = headers.get("Last-Modified") if not etag or etag.startswith("W/") else etag
         if validator:
-            self._validator.write_text(json.dumps({"url": self._source.url, "validator": validator}))
+            # Not the URL, which may hold secrets: the folder is the URL's own already.
+            self._validator.write_text(json.dumps({"validator": validator}))
         else:
             self._validator.unlink(missing_ok=True)
 
