@@ -106,7 +106,11 @@ def _inside_claim(uri: str, rest: str) -> PurePosixPath:
 
 
 def _http(uri: str) -> HttpSource:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError as error:
+        raise _invalid(uri, f"it is not a URL ({error})") from error
     sha256 = None
     if parts.fragment:
         match = _SHA256.match(parts.fragment)
@@ -114,7 +118,12 @@ def _http(uri: str) -> HttpSource:
             raise _invalid(uri, "after '#' comes sha256= and the file's 64 hexadecimal digits, or nothing")
         sha256 = match[1].lower()
     source = HttpSource(urlunsplit(parts._replace(fragment="")), sha256)
-    if not parts.hostname or parts.path.endswith("/") or source.file_name in ("", ".", ".."):
+    if (
+        not parts.hostname
+        or parts.path.endswith("/")
+        or source.file_name in ("", ".", "..")
+        or "\0" in source.file_name
+    ):
         raise _invalid(uri, "it must name a host and a file: https://host/folder/model.gguf")
     return source
 
