@@ -45,6 +45,16 @@ def test_what_was_fetched_before_is_used_when_the_hub_is_away(tmp_path: Path) ->
         assert fetch(hub, "hf://org/model/q4.gguf", tmp_path) == path
 
 
+@pytest.mark.parametrize("suffix", [".path", ".new"], ids=["unwritable", "another runtime's"])
+def test_a_note_that_cannot_be_written_stops_nothing(tmp_path: Path, suffix: str) -> None:
+    with hub_server(HubServer(FILES)) as hub:
+        path = fetch(hub, "hf://org/model/q4.gguf", tmp_path)
+        (note,) = (tmp_path / "hub").glob("source-*")
+        note.unlink()
+        note.with_suffix(suffix).mkdir()
+        assert fetch(hub, "hf://org/model/q4.gguf", tmp_path) == path
+
+
 def test_a_pattern_chooses_the_file(tmp_path: Path) -> None:
     with hub_server(HubServer(FILES)) as hub:
         assert fetch(hub, "hf://org/model/sub/*", tmp_path).read_bytes() == FILES["sub/q8.gguf"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
+from uuid import uuid4
 
 import httpx2
 
@@ -146,6 +147,11 @@ class _Record:
         return path if path.exists() else None
 
     def write(self, path: Path) -> None:
-        new = self._path.with_suffix(".new")
-        new.write_text(str(path))
-        new.replace(self._path)
+        # A name of its own: runtimes that share the cache finish at the same time.
+        new = self._path.with_suffix(f".{uuid4().hex}.new")
+        try:
+            new.write_text(str(path))
+            new.replace(self._path)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            log.warning("cannot note where %s lies, for times without the hub: %s", path, error)
