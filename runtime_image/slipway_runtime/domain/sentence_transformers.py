@@ -79,6 +79,8 @@ def embedding_model(files: Mapping[str, Any], options: OnnxOptions) -> Embedding
     config = files.get("config.json")
     if not isinstance(config, dict):
         raise _invalid("the model's folder has no config.json")
+    if absent := [name for name in ("hidden_size", "vocab_size") if name not in config]:
+        raise _invalid(f"config.json of the model's folder lacks {', '.join(absent)}")
     pooling, normalize = _steps(files)
     positions = int(config.get("max_position_embeddings", 512))
     limit = (files.get("sentence_bert_config.json") or {}).get("max_seq_length") or positions

@@ -102,7 +102,10 @@ def _tokenizer(folder: Path) -> tokenizers.Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise RuntimeFailure(Reason.WEIGHTS_INVALID, "the model's folder has no tokenizer.json")
-    tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises Exception itself
+        raise RuntimeFailure(Reason.WEIGHTS_INVALID, f"tokenizer.json cannot be loaded: {error}") from error
     # The file may ask for the padding and truncation of its training.
     tokenizer.no_padding()
     tokenizer.no_truncation()
