@@ -58,6 +58,19 @@ async def test_one_that_ignores_sigterm_is_killed_with_its_helpers(tmp_path: Pat
     assert not _runs(int(helper_file.read_text()))
 
 
+async def test_its_state_can_be_asked_for_while_it_ends(tmp_path: Path) -> None:
+    engine = ProcessEngine(spec(STUBBORN, str(tmp_path / "helper"), port=free_port()))
+    async with asyncio.timeout(20):
+        await engine.start()
+        ending = asyncio.create_task(engine.stop())
+        await asyncio.sleep(0)
+        assert await engine.in_flight() == 5
+        assert "running" in await engine.metrics()
+        await ending
+        assert await engine.in_flight() == 0
+        assert await engine.metrics() == ""
+
+
 async def test_one_that_ends_while_loading_tells_its_last_words() -> None:
     script = "import sys; print('first'); print('no such tensor', file=sys.stderr); sys.exit(7)"
     engine = ProcessEngine(spec(script, port=free_port()))

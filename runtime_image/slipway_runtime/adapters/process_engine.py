@@ -104,7 +104,9 @@ class ProcessEngine:
         return await asyncio.shield(self._ended)
 
     async def in_flight(self) -> int:
-        """Requests inside the engine, by its own metrics; at least 1 when it is too busy to answer."""
+        """Requests inside the engine, by its own metrics; at least 1 when it is too busy to answer, 0 after its end."""
+        if self._is_over():
+            return 0
         try:
             text = await self._metrics()
         except httpx2.HTTPError:
@@ -113,6 +115,8 @@ class ProcessEngine:
 
     async def metrics(self) -> str:
         """The engine's metrics; empty when it does not answer."""
+        if self._is_over():
+            return ""
         try:
             return await self._metrics()
         except httpx2.HTTPError:
@@ -120,8 +124,8 @@ class ProcessEngine:
 
     async def stop(self) -> EngineExit:
         """SIGTERM, and SIGKILL for what is left of the process's group after ``stop_seconds``."""
-        await self._client.aclose()
         if self._process is None or self._ended is None:
+            await self._client.aclose()
             return EngineExit(0)
         if self._stopped:
             return await self._ended
@@ -133,7 +137,13 @@ class ProcessEngine:
             os.killpg(self._process.pid, signal.SIGKILL)
         if self._process.stdin is not None:
             self._process.stdin.close()
-        return await self._ended
+        end = await self._ended
+        # Not before: the control port goes on asking while the engine ends.
+        await self._client.aclose()
+        return end
+
+    def _is_over(self) -> bool:
+        return self._ended is not None and self._ended.done()
 
     async def _healthy(self) -> bool:
         try:
