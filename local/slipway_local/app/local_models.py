@@ -81,18 +81,18 @@ class LocalModels:
         for runner in self._tasks:
             runner.kill()
 
-    def _enter(self, model: LocalModel, after: "asyncio.Task[None] | None" = None) -> ModelRunner:
+    def _enter(self, model: LocalModel) -> ModelRunner:
+        """A new process only when all old ones are gone: the machine may not have room for more than one."""
+        earlier = frozenset(task for runner, task in self._tasks.items() if runner.view.name == model.name)
         runner = self._runners[model.name] = ModelRunner(model, self._surroundings)
-        task = self._tasks[runner] = asyncio.create_task(_run(runner, after), name=f"model {model.name}")
+        task = self._tasks[runner] = asyncio.create_task(_run(runner, earlier), name=f"model {model.name}")
         task.add_done_callback(lambda _: self._forget(runner))
         return runner
 
     def _replace(self, old: ModelRunner, model: LocalModel) -> None:
-        """A new process only when the old one is gone: the machine may not have room for both."""
         wanted = old.wanted
-        leaving = self._tasks[old]
         self._leave(old)
-        runner = self._enter(model, after=leaving)
+        runner = self._enter(model)
         if wanted:
             runner.wake()
 
@@ -117,7 +117,7 @@ class LocalModels:
         self._listener(before, view)
 
 
-async def _run(runner: ModelRunner, after: "asyncio.Task[None] | None") -> None:
-    if after is not None:
-        await asyncio.wait({after})
+async def _run(runner: ModelRunner, earlier: "frozenset[asyncio.Task[None]]") -> None:
+    if earlier:
+        await asyncio.wait(earlier)
     await runner.run()
