@@ -1,3 +1,5 @@
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +24,11 @@ def test_a_child_name_is_a_label_value(name: str) -> None:
 @given(st.integers(64, 200))
 def test_long_names_with_the_same_beginning_get_different_children(length: int) -> None:
     assert child_name("a" * length) != child_name("a" * (length + 1))
+
+
+def test_a_name_that_is_cut_at_a_dot_stays_the_name_of_an_object() -> None:
+    child = child_name("a" * 53 + "." + "b" * 20, "-apikey")
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", child), child
 
 
 def test_pods_are_selected_by_fixed_labels_only() -> None:

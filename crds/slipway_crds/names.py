@@ -44,7 +44,7 @@ def child_name(name: str, suffix: str = "") -> str:
     if len(full) <= MAX_LABEL_LENGTH:
         return full
     digest = hashlib.sha256(full.encode()).hexdigest()[:_HASH_LENGTH]
-    return f"{full[: MAX_LABEL_LENGTH - _HASH_LENGTH - 1].rstrip('-')}-{digest}"
+    return f"{full[: MAX_LABEL_LENGTH - _HASH_LENGTH - 1].rstrip('-.')}-{digest}"
 
 
 def selector_labels(name: str) -> dict[str, str]:
