@@ -11,7 +11,7 @@ def test_duration_in_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "5", "5 s", "-5s", "1.5h", "5d", "s", "1m1h", "9" * 20 + "s"])
+@pytest.mark.parametrize("text", ["", "5", "5 s", "-5s", "1.5h", "5d", "s", "1m1h", "5s\n", "٥s", "9" * 20 + "s"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write for example 500ms, 20s, 15m or 1h30m"):
         parse_duration(text)
