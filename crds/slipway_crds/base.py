@@ -1,11 +1,21 @@
 """What every custom resource has: the model base, rules that hold in Kubernetes and locally alike, metadata."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 
@@ -57,18 +67,29 @@ def _rfc3339(moment: datetime) -> str:
 
 
 Timestamp = Annotated[
-    datetime, PlainSerializer(_rfc3339, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
+    AwareDatetime, PlainSerializer(_rfc3339, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 """A moment as ``metav1.Time``: RFC 3339, UTC, whole seconds."""
 
+_QUANTITY: Final = r"^([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e[0-9]+)?$"
+_QUANTITY_LENGTH: Final = 32
+
+
+def _check_quantity(value: str | int) -> str | int:
+    if isinstance(value, str) and (len(value) > _QUANTITY_LENGTH or re.fullmatch(_QUANTITY, value) is None):
+        raise ValueError(f"{value!r} is not a quantity; write for example 2, 500m or 16Gi")
+    return value
+
+
 Quantity = Annotated[
     str | int,
+    AfterValidator(_check_quantity),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "pattern": r"^([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e[0-9]+)?$",
-            "maxLength": 32,
+            "pattern": _QUANTITY,
+            "maxLength": _QUANTITY_LENGTH,
         }
     ),
 ]
@@ -80,11 +101,21 @@ OpaqueObject = Annotated[
 """A piece of a pod that Kubernetes itself defines and checks."""
 
 
+def _check_name(name: str) -> str:
+    # The API server checks names by itself; `slipway up` has none.
+    if re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name) is None:
+        raise ValueError(f"{name!r} is not a name; write lower-case letters, digits, '-' and '.', for example my-name")
+    return name
+
+
+_Name = Annotated[str, Field(max_length=253), AfterValidator(_check_name)]
+
+
 class Metadata(ApiModel):
     """The parts of ``metav1.ObjectMeta`` that Slipway reads."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    namespace: str = "default"
+    name: _Name
+    namespace: _Name = "default"
     uid: str = ""
     generation: int = 0
     resource_version: str = ""

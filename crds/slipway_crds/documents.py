@@ -51,6 +51,12 @@ def _parse(text: str, origin: str) -> Iterator[object]:
         yield from yaml.safe_load_all(text)
     except yaml.YAMLError as error:
         raise DocumentError(f"{origin}: not YAML: {error}") from None
+    except RecursionError:
+        raise DocumentError(f"{origin}: not YAML: nested too deeply") from None
+    except (
+        ValueError
+    ) as error:  # PyYAML turns texts that look like dates into dates, and tells of it in Python's words.
+        raise DocumentError(f"{origin}: a date or number cannot be read: {error}") from None
 
 
 def _to_resource(document: object, where: str) -> Resource:

@@ -191,7 +191,7 @@ class ModelDeployment(CustomResource):
         Rule(
             cel=f"self.metadata.name.matches('{_NAME}')",
             message="the name becomes a Service's: lower-case letters, digits and '-', starting with a letter",
-            holds=lambda mdep: re.match(_NAME, mdep.metadata.name) is not None,
+            holds=lambda mdep: re.fullmatch(_NAME, mdep.metadata.name) is not None,
         ),
     )
 

@@ -19,7 +19,7 @@ _FILE: Final = r"^file:///[^\\s]+$"
 
 
 def _matches(cel_pattern: str, text: str) -> bool:
-    return re.match(cel_pattern.replace(r"\\s", r"\s"), text) is not None
+    return re.fullmatch(cel_pattern.replace(r"\\s", r"\s"), text) is not None
 
 
 def _form_rule(scheme: str, pattern: str, message: str) -> Rule:
