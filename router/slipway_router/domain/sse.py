@@ -12,5 +12,5 @@ def comment(text: str) -> bytes:
 
 
 def event(data: bytes) -> bytes:
-    """One event; ``data`` is JSON on one line."""
-    return b"data: %b\n\n" % data
+    """One event; ``data`` is JSON, on however many lines."""
+    return b"".join([b"data: %b\n" % line for line in data.splitlines()]) + b"\n"
