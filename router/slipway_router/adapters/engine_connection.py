@@ -102,7 +102,9 @@ class EngineConnection(asyncio.Protocol):
         """Let go of the handler. True if the connection can carry another request; otherwise it is cut."""
         self._handler = None
         self.used = True
-        if self._complete and self._keep and self.usable:
+        # What is left of a request that was answered early would stand before the next one.
+        sent = self.usable and not self._transport.get_write_buffer_size()
+        if self._complete and self._keep and sent:
             self.resume()
             return True
         self.abort()
