@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 import pytest
+import yaml
 
 from tests.chart import CHART, RELEASE, Helm
 from tests.chart import NAMESPACE as SYSTEM_NAMESPACE
@@ -20,7 +21,6 @@ from tests.cluster.binaries import KUBERNETES
 from tests.eventually import eventually
 from tests.runtimes import free_port
 
-SERVICE_ACCOUNT: Final = "slipway-operator"
 IMAGES: Final = '{"dummy": "example/dummy:1", "llamacpp": "example/llamacpp:1", "onnx": "example/onnx:1"}'
 _END_SECONDS: Final = 20
 
@@ -89,14 +89,24 @@ class OperatorRights:
                 process.wait(_END_SECONDS)
 
 
-def grant_operator_rights(server: ApiServer, helm: Helm) -> OperatorRights:
-    """Give an API server the chart's ServiceAccount and roles for the operator."""
+def grant_operator_rights(server: ApiServer, helm: Helm, release: str = RELEASE, *values: str) -> OperatorRights:
+    """Give an API server the chart's ServiceAccount and roles for the operator, with ``--set`` for each value."""
     place = (f"--namespace={SYSTEM_NAMESPACE}", f"--kube-version={KUBERNETES}")
-    manifests = helm("template", RELEASE, CHART, *place, "--show-only=templates/operator/rbac.yaml")
+    chosen = [f"--set={value}" for value in values]
+    manifests = helm("template", release, CHART, *place, *chosen, "--show-only=templates/operator/rbac.yaml")
     kubectl = server.kubectl
     kubectl.apply(f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {SYSTEM_NAMESPACE}}}\n")
-    kubectl("apply", "--server-side", f"--namespace={SYSTEM_NAMESPACE}", "-f", "-", stdin=manifests)
-    return OperatorRights(server, server.service_account_kubeconfig(SYSTEM_NAMESPACE, SERVICE_ACCOUNT))
+    kubectl("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(_placed(manifests)))
+    return OperatorRights(server, server.service_account_kubeconfig(SYSTEM_NAMESPACE, f"{release}-operator"))
+
+
+def _placed(manifests: str) -> Iterator[dict[str, Any]]:
+    """The objects, with the release's namespace where none is written, as Helm would install them."""
+    for manifest in yaml.safe_load_all(manifests):
+        if manifest and not manifest["kind"].startswith("Cluster"):
+            manifest["metadata"].setdefault("namespace", SYSTEM_NAMESPACE)
+        if manifest:
+            yield manifest
 
 
 @pytest.fixture(scope="session")

@@ -163,6 +163,20 @@ def test_an_emptied_secret_gets_a_new_key(cluster: FakeCluster) -> None:
     assert hashes(cluster) == [hash_key(clear_text(cluster))]
 
 
+def test_a_previous_hash_that_somebody_spoiled_does_not_keep_a_key_from_being_suspended(cluster: FakeCluster) -> None:
+    operator = issue(cluster)
+    operator.pass_over_key("k")
+    cluster.objects[SECRET_REF]["metadata"]["annotations"] |= {
+        "slipway.dev/previous-key-sha256": "mine",
+        "slipway.dev/previous-key-expires-at": "2027-01-01T00:00:00Z",
+    }
+    cluster.set_status(SECRET_REF, {})
+    operator.pass_over_key("k")
+    assert hashes(cluster) == [hash_key(clear_text(cluster))]
+    issue(cluster, suspend=True)
+    assert ready(cluster.objects[KEY]) == ("False", "Suspended")
+
+
 def test_nothing_is_done_about_a_key_on_its_way_out(cluster: FakeCluster) -> None:
     body = api_key()
     body["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"

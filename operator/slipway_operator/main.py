@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+from slipway_operator.adapters.kube_api import CredentialsError
 from slipway_operator.adapters.lease import LeadershipLostError
 from slipway_operator.app.operator import run
 from slipway_operator.app.settings import Settings, SettingsError
@@ -28,7 +29,7 @@ def main() -> None:
     except* LeadershipLostError as lost:
         _log.error("%s; ending", lost.exceptions[0])
         sys.exit(1)
-    except* OSError as failed:
+    except* (CredentialsError, OSError) as failed:
         sys.exit(f"slipway-operator: {failed.exceptions[0]}")
 
 

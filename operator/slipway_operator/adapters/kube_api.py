@@ -24,6 +24,10 @@ _NAMESPACE_TERMINATING: Final = b'"NamespaceTerminating"'
 _ERRORS: Final = {404: NotFoundError, 409: ConflictError, 422: InvalidError}
 
 
+class CredentialsError(Exception):
+    """There is no way to log in to an API server; the message says where it was looked for."""
+
+
 class KubeApi:
     """Requests to one API server, with the credentials of the kubeconfig or of the pod's ServiceAccount.
 
@@ -39,13 +43,17 @@ class KubeApi:
         """Credentials from the file ``kubeconfig``, or those of the pod when it is None.
 
         Raises:
-            kubernetes.config.ConfigException: there are no usable credentials.
+            CredentialsError: there are none that can be used.
         """
         configuration = client.Configuration()
-        if kubeconfig is None:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        else:
-            await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        try:
+            if kubeconfig is None:
+                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            else:
+                await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            where = f"KUBECONFIG {kubeconfig}" if kubeconfig else "the pod's ServiceAccount, KUBECONFIG is not set"
+            raise CredentialsError(f"no credentials for the API server ({where}): {error}") from error
         api_client = client.ApiClient(configuration)
         api_client.user_agent = user_agent
         return cls(api_client)

@@ -59,14 +59,15 @@ class Lease:
         renewed_at = loop.time()
         while True:
             await asyncio.sleep(self._timing.retry)
-            deadline = renewed_at + self._timing.renew_deadline
+            begun, deadline = loop.time(), renewed_at + self._timing.renew_deadline
             try:
                 async with asyncio.timeout_at(deadline):
                     renewed = await self._try()
             except TimeoutError:
                 renewed = False
             if renewed:
-                renewed_at = loop.time()
+                # Others count from the write, which may lie long before its answer.
+                renewed_at = begun
             elif (self._seen is not None and self._seen.holder != self._identity) or loop.time() >= deadline:
                 raise LeadershipLostError(f"lost Lease {self._namespace}/{self._name}")
 

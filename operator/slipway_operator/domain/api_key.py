@@ -5,6 +5,7 @@ cut short between the two is made good by the next one. Deleting the Secret is h
 """
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from slipway_operator.domain.resources import SECRET, Manifest, Ref
 ANNOTATION_CREATED_AT: Final = f"{GROUP}/key-created-at"
 ANNOTATION_PREVIOUS: Final = f"{GROUP}/previous-key-sha256"
 ANNOTATION_PREVIOUS_EXPIRES_AT: Final = f"{GROUP}/previous-key-expires-at"
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 _LONGEST_WAIT_SECONDS: Final = 86_400.0
 
@@ -136,7 +138,8 @@ def _hashes(current: str, annotations: dict[str, str]) -> tuple[KeyHash, ...]:
     hashes = [KeyHash(sha256=current, created_at=_parse_time(annotations.get(ANNOTATION_CREATED_AT)))]
     previous, expires = annotations.get(ANNOTATION_PREVIOUS), annotations.get(ANNOTATION_PREVIOUS_EXPIRES_AT)
     expires_at = _parse_time(expires)
-    if previous and expires_at is not None and previous != current:
+    # Whoever may edit the Secret may edit its annotations.
+    if previous and _SHA256.fullmatch(previous) and expires_at is not None and previous != current:
         hashes.append(KeyHash(sha256=previous, expires_at=expires_at))
     return tuple(hashes)
 
