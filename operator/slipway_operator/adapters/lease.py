@@ -40,6 +40,7 @@ class Lease:
         self._held: dict[str, Any] | None = None
         self._seen: LeaseRecord | None = None
         self._seen_at = 0.0
+        self._renewed_at = 0.0
 
     async def acquire(self) -> None:
         """Wait until this replica holds the Lease."""
@@ -56,19 +57,16 @@ class Lease:
             LeadershipLostError: somebody else has it, or it could not be renewed in time.
         """
         loop = asyncio.get_running_loop()
-        renewed_at = loop.time()
         while True:
             await asyncio.sleep(self._timing.retry)
-            begun, deadline = loop.time(), renewed_at + self._timing.renew_deadline
+            deadline = self._renewed_at + self._timing.renew_deadline
             try:
                 async with asyncio.timeout_at(deadline):
                     renewed = await self._try()
             except TimeoutError:
                 renewed = False
-            if renewed:
-                # Others count from the write, which may lie long before its answer.
-                renewed_at = begun
-            elif (self._seen is not None and self._seen.holder != self._identity) or loop.time() >= deadline:
+            lost = (self._seen is not None and self._seen.holder != self._identity) or loop.time() >= deadline
+            if not renewed and lost:
                 raise LeadershipLostError(f"lost Lease {self._namespace}/{self._name}")
 
     async def release(self) -> None:
@@ -83,13 +81,18 @@ class Lease:
 
     async def _try(self) -> bool:
         """Take or renew once; False when somebody else has it or the API server does not answer."""
+        begun = asyncio.get_running_loop().time()
         try:
-            return await self._take()
+            held = await self._take()
         except ConflictError:
             return False
         except ClusterError as error:
             _log.warning("cannot take or renew the Lease: %s", error)
             return False
+        if held:
+            # Others count from the write, which may lie long before its answer.
+            self._renewed_at = begun
+        return held
 
     async def _take(self) -> bool:
         if self._held is not None and self._seen is not None:
