@@ -25,11 +25,11 @@ class Helm:
         """Run helm and return what it printed; a failure raises CommandError with helm's words."""
         return run([self.program, *arguments])
 
-    def render(self, *values: str) -> list[dict[str, Any]]:
+    def render(self, *values: str, release: str = RELEASE) -> list[dict[str, Any]]:
         """Every object of the chart with ``--set`` for each of ``values``."""
         chosen = [f"--set={value}" for value in values]
         version = f"--kube-version={KUBERNETES}"
-        text = self("template", RELEASE, CHART, f"--namespace={NAMESPACE}", version, *chosen)
+        text = self("template", release, CHART, f"--namespace={NAMESPACE}", version, *chosen)
         return [document for document in yaml.safe_load_all(text) if document]
 
 

@@ -14,9 +14,9 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
-{{/* Name of a component's objects: slipway-router for the release "slipway". */}}
+{{/* Name of a component's objects: slipway-router for the release "slipway". 57 characters leave room for "-admin". */}}
 {{- define "slipway.name" -}}
-{{ printf "%s-%s" .root.Release.Name .component | trunc 63 | trimSuffix "-" }}
+{{ printf "%s-%s" .root.Release.Name .component | trunc 57 | trimSuffix "-" }}
 {{- end }}
 
 {{/* A full image reference. Takes (dict "root" $ "repository" R "tag" T); a repository with a tag or digest is complete. */}}
