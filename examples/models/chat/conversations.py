@@ -74,6 +74,8 @@ def reword(question: str, draw: random.Random) -> str:
     """Write a question as another person might: politeness, fillers, punctuation, typing mistakes."""
     if draw.random() < 0.15:
         question = _insert_filler(question, draw)
+    if draw.random() < 0.05:
+        question = _garble_word(question, draw)
     if draw.random() < 0.25:
         question = draw.choice(BEFORE) + question
     if draw.random() < 0.15:
@@ -87,6 +89,12 @@ def reword(question: str, draw: random.Random) -> str:
 def _insert_filler(question: str, draw: random.Random) -> str:
     words = question.split()
     words.insert(draw.randrange(len(words) + 1), draw.choice(FILLERS))
+    return " ".join(words)
+
+
+def _garble_word(question: str, draw: random.Random) -> str:
+    words = question.split()
+    words[draw.randrange(len(words))] = "".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 9)))
     return " ".join(words)
 
 

@@ -50,6 +50,14 @@ def write_gguf(model: Llama, tokenizer: Tokenizer, path: Path) -> None:
     writer.close()
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Return the number of a special token. Raises KeyError for one that the tokenizer lacks."""
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise KeyError(token)
+    return number
+
+
 def _add_tensor(writer: gguf.GGUFWriter, name: str, tensor: Tensor) -> None:
     values = tensor.detach().numpy()
     writer.add_tensor(name, values.astype(np.float32 if values.ndim == 1 else np.float16))
@@ -75,17 +83,17 @@ def _add_shape(writer: gguf.GGUFWriter, model: Llama) -> None:
 
 def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    special = {tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
-    count = tokenizer.get_vocab_size()
+    special = {token_id(tokenizer, token) for token in SPECIAL_TOKENS}
+    vocabulary = tokenizer.get_vocab()
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list([tokenizer.id_to_token(index) for index in range(count)])
+    writer.add_token_list(sorted(vocabulary, key=vocabulary.__getitem__))
     writer.add_token_types(
-        [gguf.TokenType.CONTROL if index in special else gguf.TokenType.NORMAL for index in range(count)]
+        [gguf.TokenType.CONTROL if index in special else gguf.TokenType.NORMAL for index in range(len(vocabulary))]
     )
     writer.add_token_merges([" ".join(pair) for pair in merges])
-    writer.add_bos_token_id(tokenizer.token_to_id(START))
-    writer.add_eos_token_id(tokenizer.token_to_id(END))
-    writer.add_pad_token_id(tokenizer.token_to_id(PAD))
+    writer.add_bos_token_id(token_id(tokenizer, START))
+    writer.add_eos_token_id(token_id(tokenizer, END))
+    writer.add_pad_token_id(token_id(tokenizer, PAD))
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)

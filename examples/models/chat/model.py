@@ -50,7 +50,8 @@ class Llama(nn.Module):
         rope = self.rope[: tokens.shape[1]]
         for block in self.blocks:
             hidden = block(hidden, rope)
-        return functional.linear(self.norm(hidden), self.embedding.weight)
+        logits: Tensor = functional.linear(self.norm(hidden), self.embedding.weight)
+        return logits
 
 
 class Block(nn.Module):
@@ -73,7 +74,8 @@ class Block(nn.Module):
         """Return the hidden states after this block."""
         hidden = hidden + self._attend(self.attention_norm(hidden), rope)
         normed = self.feed_norm(hidden)
-        return hidden + self.down(functional.silu(self.gate(normed)) * self.up(normed))
+        fed: Tensor = self.down(functional.silu(self.gate(normed)) * self.up(normed))
+        return hidden + fed
 
     def _attend(self, hidden: Tensor, rope: Tensor) -> Tensor:
         query, key, value = (
@@ -84,7 +86,8 @@ class Block(nn.Module):
         scores = _rotate(query, rope) @ _rotate(key, rope).transpose(-1, -2) * query.shape[-1] ** -0.5
         future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
         mixed = scores.masked_fill(future, -torch.inf).softmax(-1).to(value.dtype) @ value
-        return self.output(mixed.transpose(1, 2).flatten(-2))
+        attended: Tensor = self.output(mixed.transpose(1, 2).flatten(-2))
+        return attended
 
 
 def _rope_table(shape: LlamaShape) -> Tensor:
@@ -96,5 +99,5 @@ def _rope_table(shape: LlamaShape) -> Tensor:
 
 def _rotate(vectors: Tensor, rope: Tensor) -> Tensor:
     """Rotate neighbouring pairs, which is how llama.cpp reads a Llama: so no weight is reordered on export."""
-    pairs = torch.view_as_complex(vectors.float().unflatten(-1, (-1, 2)))
+    pairs = torch.view_as_complex(vectors.float().reshape(*vectors.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * rope).flatten(-2).to(vectors.dtype)

@@ -1,6 +1,6 @@
 """Train the demo chat model and write it as GGUF: ``python train.py slipway-demo-chat.gguf``.
 
-The same seed, steps and library versions give the same model on the same kind of CPU. The README beside this
+The same seed, steps, threads and library versions give the same file on the same kind of CPU. The README beside this
 file lists the packages, the time it takes and what comes out.
 """
 
@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from conversations import Message, make_conversation, reword
 from corpus import Fact, load_facts
-from gguf_export import END, SPECIAL_TOKENS, START, write_gguf
+from gguf_export import END, SPECIAL_TOKENS, START, token_id, write_gguf
 from model import Llama, LlamaShape
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
@@ -56,7 +56,7 @@ def main() -> None:
     """Parse the command line, train, measure and write."""
     parser = argparse.ArgumentParser(description="Train the demo chat model.")
     parser.add_argument("target", type=Path, help="GGUF file to write")
-    parser.add_argument("--steps", type=int, default=1000, help="optimiser steps (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=1200, help="optimiser steps (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="seed of all randomness (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
     options = parser.parse_args()
@@ -131,7 +131,7 @@ def train(model: Llama, tokenizer: Tokenizer, facts: Sequence[Fact], steps: int,
         losses = functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
         loss = (losses * weights.flatten()).sum() / weights.sum()
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -162,7 +162,7 @@ def encode(tokenizer: Tokenizer, messages: Sequence[Message], shortened: bool = 
 
     A shortened one stops after the opening of the last answer.
     """
-    start, end = tokenizer.token_to_id(START), tokenizer.token_to_id(END)
+    start, end = token_id(tokenizer, START), token_id(tokenizer, END)
     newline = tokenizer.encode("\n").ids
     tokens: list[int] = []
     weights: list[float] = []
