@@ -139,8 +139,32 @@ def test_another_secret_name_moves_the_key_to_a_new_secret(cluster: FakeCluster)
     assert hashes(cluster) == [hash_key(clear_text(cluster, Ref(SECRET, NAMESPACE, "elsewhere")))]
 
 
-def foreign_secret() -> Manifest:
-    metadata = {"name": "k-apikey", "namespace": NAMESPACE}
+def test_the_old_secret_stays_until_the_key_has_a_new_one(cluster: FakeCluster) -> None:
+    issue(cluster)
+    cluster.put(foreign_secret("elsewhere"))
+    issue(cluster, secretName="elsewhere")
+    assert ready(cluster.objects[KEY]) == ("False", "SecretConflict")
+    assert sorted(cluster.of_kind(SECRET)) == ["elsewhere", "k-apikey"]
+    cluster.remove(Ref(SECRET, NAMESPACE, "elsewhere"))
+    Operator(cluster).pass_over_key("k")
+    assert list(cluster.of_kind(SECRET)) == ["elsewhere"]
+
+
+def test_a_rotation_comes_although_the_keys_age_was_lost(cluster: FakeCluster) -> None:
+    body = api_key(rotation={"interval": "1h"})
+    body["metadata"]["creationTimestamp"] = START.strftime("%Y-%m-%dT%H:%M:%SZ")
+    cluster.put(body)
+    operator = Operator(cluster)
+    operator.pass_over_key("k")
+    first = clear_text(cluster)
+    del cluster.objects[SECRET_REF]["metadata"]["annotations"]
+    operator.clock.seconds = 3601
+    operator.pass_over_key("k")
+    assert clear_text(cluster) != first
+
+
+def foreign_secret(name: str = "k-apikey") -> Manifest:
+    metadata = {"name": name, "namespace": NAMESPACE}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"key": "bWluZQ=="}}
 
 

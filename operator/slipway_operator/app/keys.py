@@ -64,19 +64,26 @@ class KeyReconciler:
 
     async def _execute(self, key: Ref, version: str | None, api_key: APIKey, todo: KeyPlan) -> str | None:
         """What keeps the Secret from being made, if anything."""
+        if todo.secret is not None:
+            problem = await self._write(key, version, api_key, todo.secret, exists=todo.exists)
+            if problem is not None:
+                return problem
+        # Only now: the key in the old Secret is worth keeping until there is a new one.
         for secret in todo.delete:
             await self._cluster.delete(secret.ref, secret.uid)
-        if todo.secret is None:
-            return None
-        ref = ref_of(todo.secret)
+        return None
+
+    async def _write(
+        self, key: Ref, version: str | None, api_key: APIKey, secret: Manifest, *, exists: bool
+    ) -> str | None:
         try:
-            if todo.exists:
-                await self._cluster.apply(todo.secret, force=True)
+            if exists:
+                await self._cluster.apply(secret, force=True)
             else:
-                await self._create(todo.secret, api_key.metadata.uid)
+                await self._create(secret, api_key.metadata.uid)
         except NotOursError as error:
             return str(error)
-        self._written.wrote(key, ref, version, True)
+        self._written.wrote(key, ref_of(secret), version, True)
         return None
 
     async def _create(self, secret: Manifest, owner_uid: str) -> None:

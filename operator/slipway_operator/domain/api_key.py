@@ -96,7 +96,7 @@ def _wanted_secret(
     if current is None or current.key_sha256 is None:
         return _secret(key, ref, new_key(), {ANNOTATION_CREATED_AT: now.strftime(_TIME_FORMAT)})
     rotation = key.spec.rotation
-    if rotation is None or now < _created_at(current, now) + timedelta(seconds=parse_duration(rotation.interval)):
+    if rotation is None or now < _created_at(key, current, now) + timedelta(seconds=parse_duration(rotation.interval)):
         return None
     overlap_ends = now + timedelta(seconds=parse_duration(rotation.overlap))
     annotations = {
@@ -144,9 +144,9 @@ def _hashes(current: str, annotations: dict[str, str]) -> tuple[KeyHash, ...]:
     return tuple(hashes)
 
 
-def _created_at(secret: KeySecret, now: datetime) -> datetime:
-    """When the key was made; ``now`` when the annotation was lost, which puts rotation off rather than repeats it."""
-    return _parse_time(secret.annotations.get(ANNOTATION_CREATED_AT)) or now
+def _created_at(key: APIKey, secret: KeySecret, now: datetime) -> datetime:
+    """When the key was made; when the annotation was lost, the APIKey's own age, so that rotation still comes."""
+    return _parse_time(secret.annotations.get(ANNOTATION_CREATED_AT)) or key.metadata.creation_timestamp or now
 
 
 def _parse_time(text: str | None) -> datetime | None:
@@ -164,6 +164,10 @@ def _next_moment(key: APIKey, hashes: Sequence[KeyHash], now: datetime) -> float
         moments.append(key.spec.expires_at)
     if key.spec.rotation is not None:
         interval = timedelta(seconds=parse_duration(key.spec.rotation.interval))
-        moments += [(item.created_at or now) + interval for item in hashes if item.expires_at is None]
+        moments += [
+            (item.created_at or key.metadata.creation_timestamp or now) + interval
+            for item in hashes
+            if item.expires_at is None
+        ]
     waits = [(moment - now).total_seconds() for moment in moments if moment > now]
     return min(*waits, _LONGEST_WAIT_SECONDS) + 1.0 if waits else None
