@@ -29,6 +29,21 @@ def test_a_foreign_service_stays_and_is_named_in_the_condition() -> None:
     assert message.startswith("Service m exists and does not belong to this ModelDeployment; delete it or rename")
 
 
+def test_a_child_of_an_earlier_model_of_the_name_is_left_to_the_garbage_collector() -> None:
+    cluster = FakeCluster()
+    cluster.put(model())
+    Operator(cluster).settle("m")
+    service = cluster.objects[Ref(SERVICE, NAMESPACE, "m")]
+    service["metadata"]["ownerReferences"][0]["uid"] = "of-an-earlier-one"
+    before = len(cluster.writes)
+    Operator(cluster).pass_over("m")
+    assert [write for write in cluster.writes[before:] if "Service m" in write] == []
+    assert conditions(cluster.objects[MODEL])["Ready"] == ("False", "ReconcileFailed")
+    cluster.remove(Ref(SERVICE, NAMESPACE, "m"))
+    Operator(cluster).settle("m")
+    assert list(cluster.of_kind(SERVICE)) == ["m"]
+
+
 def test_it_goes_on_once_the_foreign_object_is_gone() -> None:
     cluster = FakeCluster()
     cluster.put(foreign_service())

@@ -10,7 +10,7 @@ from slipway_operator.app.expectations import Expectations
 from slipway_operator.app.ports import Cluster
 from slipway_operator.domain.errors import ClusterError, ConflictError, InvalidError, NotOursError
 from slipway_operator.domain.observed import Observed
-from slipway_operator.domain.plan import Apply, Plan
+from slipway_operator.domain.plan import Apply, Plan, not_ours_message
 from slipway_operator.domain.resources import Ref
 
 ECHO_SECONDS: Final = 1.0
@@ -86,10 +86,7 @@ class ChildWriter:
         live = await self._cluster.read(apply.ref)
         references = (live or {}).get("metadata", {}).get("ownerReferences", [])
         if live is not None and not any(reference.get("uid") == owner_uid for reference in references):
-            raise NotOursError(
-                f"{apply.ref.resource.kind} {apply.ref.name} exists and does not belong to this ModelDeployment; "
-                "delete it or rename the ModelDeployment"
-            )
+            raise NotOursError(not_ours_message(apply.ref))
         return await self._cluster.apply(apply.manifest, force=True)
 
 

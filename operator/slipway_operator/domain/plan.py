@@ -95,7 +95,7 @@ def plan(observed: Observed, settings: PlanSettings) -> Plan:
         for child in observed.children
         if child.ref not in desired and child.owner_uid == model.metadata.uid and not child.deleting
     )
-    return Plan(stages=stages, delete=unwanted, problem=problem)
+    return Plan(stages=stages, delete=unwanted, problem=problem or _foreign_child(observed, desired))
 
 
 def plan_inputs(observed: Observed) -> object:
@@ -158,10 +158,35 @@ def _apply(manifest: Manifest, observed: Observed) -> Apply | None:
     child = next((child for child in observed.children if child.ref == ref), None)
     if child is None:
         return Apply(manifest, exists=False)
-    if child.deleting or up_to_date(child, manifest):
+    if child.deleting or _is_foreign(child, observed.model) or up_to_date(child, manifest):
         return None
     repairs = child.applied_hash == _hash_of(manifest)
     return Apply(manifest, exists=True, repairs=repairs, handover=_handover(manifest, child, observed.model))
+
+
+def _foreign_child(observed: Observed, desired: Mapping[Ref, Manifest]) -> Diagnosis | None:
+    foreign = [child.ref for child in observed.children if child.ref in desired and _is_foreign(child, observed.model)]
+    if not foreign:
+        return None
+    return Diagnosis(Reason.RECONCILE_FAILED, not_ours_message(foreign[0]))
+
+
+def not_ours_message(ref: Ref) -> str:
+    """What to tell when an object with the name of a child is somebody else's."""
+    return (
+        f"{ref.resource.kind} {ref.name} exists and does not belong to this ModelDeployment; "
+        "delete it or rename the ModelDeployment"
+    )
+
+
+def _is_foreign(child: Child, model: ModelDeployment) -> bool:
+    """Whether it is somebody else's: of an earlier model of this name, or never ours whatever its labels say.
+
+    One that was ours and lost its owner reference to a hand is taken back.
+    """
+    if child.owner_uid == model.metadata.uid:
+        return False
+    return bool(child.owner_uid) or not child.applied_hash
 
 
 def _handover(manifest: Manifest, child: Child, model: ModelDeployment) -> Manifest | None:
