@@ -119,12 +119,15 @@ class ModelDeploymentSpec(ApiModel):
     """Overlay on the pods."""
 
 
+SeenCount = Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})]
+
+
 class Demand(ApiModel):
     """What routers saw; written by the router alone."""
 
     last_active_at: Timestamp | None = None
     """When a request for the model last ran."""
-    waiting: Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})] | None = None
+    waiting: SeenCount | None = None
     """Requests that wait for a replica."""
 
 
@@ -144,9 +147,9 @@ class ModelDeploymentStatus(ApiModel):
         | None
     ) = None
     """`Ready` says whether the model can serve and, if not, the root cause."""
-    replicas: Count | None = None
-    """Pods that exist."""
-    ready_replicas: Count | None = None
+    replicas: SeenCount | None = None
+    """Pods that exist; while a new version rolls out, more than the spec asks for."""
+    ready_replicas: SeenCount | None = None
     """Pods that serve."""
     ready: Annotated[str, Field(max_length=16)] | None = None
     """Ready of wanted replicas, for example `1/2`."""

@@ -9,6 +9,7 @@ from slipway_crds.duration import Duration, parse_duration
 from slipway_crds.workload_spec import ObjectName, PodTemplate, Resources
 
 MAX_DRAIN_SECONDS: Final = 3600
+MAX_STARTUP_SECONDS: Final = 86_400
 
 Count = Annotated[int, Field(ge=0, le=1000, json_schema_extra={"format": "int32"})]
 PositiveCount = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"format": "int32"})]
@@ -149,6 +150,11 @@ class Lifecycle(ApiModel):
             cel=f"!has(self.drainTimeout) || duration(self.drainTimeout) <= duration('{MAX_DRAIN_SECONDS}s')",
             message="drainTimeout must be at most 1h",
             holds=lambda cycle: parse_duration(cycle.drain_timeout) <= MAX_DRAIN_SECONDS,
+        ),
+        Rule(
+            cel=f"!has(self.startupTimeout) || duration(self.startupTimeout) <= duration('{MAX_STARTUP_SECONDS}s')",
+            message="startupTimeout must be at most 24h",
+            holds=lambda cycle: parse_duration(cycle.startup_timeout) <= MAX_STARTUP_SECONDS,
         ),
     )
 
