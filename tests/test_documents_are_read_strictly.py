@@ -53,6 +53,7 @@ def test_a_stream_gives_its_resources_in_order() -> None:
         ("kind: Pod\napiVersion: v1", r"v1/Pod is not known here; write apiVersion: slipway.dev/v1alpha1"),
         ("- a", r"expected an object with apiVersion and kind, found list"),
         ("a: [", r"f.yaml: not YAML"),
+        (MODEL + "  replicas: 1\n  replicas: 2\n", r"the key 'replicas' comes twice in one object; keep one of them"),
         ("x" * (4 * 1024 * 1024 + 1), r"larger than 4 MiB"),
         ("---\n" * 1001 + MODEL, r"more than 1000 documents"),
     ],

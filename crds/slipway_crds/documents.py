@@ -1,6 +1,6 @@
 """Reading custom resources from YAML that a person wrote: strictly, with errors that say where and what instead."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import yaml
@@ -16,6 +16,7 @@ Resource: TypeAlias = ModelDeployment | APIKey | ModelRoute
 KINDS: Final[Mapping[str, type[Resource]]] = {kind.kind_name: kind for kind in (ModelDeployment, APIKey, ModelRoute)}
 _MAX_BYTES: Final = 4 * 1024 * 1024
 _MAX_DOCUMENTS: Final = 1000
+_MERGE: Final = "tag:yaml.org,2002:merge"
 
 
 class DocumentError(ValueError):
@@ -46,16 +47,32 @@ def load_documents(text: str, origin: str) -> list[Resource]:
     return resources
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that comes twice in one mapping, as the API server does; PyYAML would take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node in (key_node for key_node, _ in node.value if key_node.tag != _MERGE):
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue  # refused below, in PyYAML's words
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} comes twice in one object; keep one of them", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def _parse(text: str, origin: str) -> Iterator[object]:
     try:
-        yield from yaml.safe_load_all(text)
+        yield from yaml.load_all(text, _Loader)
     except yaml.YAMLError as error:
         raise DocumentError(f"{origin}: not YAML: {error}") from None
     except RecursionError:
         raise DocumentError(f"{origin}: not YAML: nested too deeply") from None
-    except (
-        ValueError
-    ) as error:  # PyYAML turns texts that look like dates into dates, and tells of it in Python's words.
+    except ValueError as error:
+        # PyYAML turns texts that look like dates into dates, and tells of it in Python's words.
         raise DocumentError(f"{origin}: a date or number cannot be read: {error}") from None
 
 
