@@ -65,6 +65,6 @@ $(VENV)/dev: $(VENV)/uv requirements/dev.txt requirements/demo-embed.txt pyproje
 	touch $@ $(VENV)/local
 
 clean: ## Remove what was made in the checkout
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	rm -rf $(VENV) .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist htmlcov
 
 .PHONY: help run test check generate lock images cluster cluster-down bench clean
