@@ -79,6 +79,7 @@ def test_times_read_well(value: float, text: str) -> None:
             Problem(Reason.ENGINE_FAILED, "the runtime ended with exit code 3"),
         ),
         (-15, "", (), Problem(Reason.ENGINE_FAILED, "the runtime was ended by SIGTERM")),
+        (-40, "", (), Problem(Reason.ENGINE_FAILED, "the runtime was ended by signal 40")),
     ],
 )
 def test_an_end_is_explained_by_what_was_left_behind(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from slipway_crds.conditions import Reason
 from slipway_local.domain.world import Problem
+from slipway_runtime.domain.failure import signal_name
 
 _MAX_MESSAGE = 2000
 
@@ -20,7 +21,7 @@ def problem_of(returncode: int, termination_message: str, last_words: Sequence[s
     if told is not None:
         return told
     if returncode < 0:
-        name = signal.Signals(-returncode).name
+        name = signal_name(-returncode)
         hint = "; the kernel does so when memory runs out" if -returncode == signal.SIGKILL else ""
         return Problem(Reason.ENGINE_FAILED, f"the runtime was ended by {name}{hint}")
     because = f": {last_words[-1]}" if last_words else ""

@@ -12,7 +12,7 @@ from slipway_crds.conditions import Reason
 from slipway_runtime.adapters.threads import run_in_thread
 from slipway_runtime.app.status import RuntimeStatus
 from slipway_runtime.domain.engine import Engine, EngineExit
-from slipway_runtime.domain.failure import RuntimeFailure, exit_status
+from slipway_runtime.domain.failure import RuntimeFailure, exit_status, signal_name
 from slipway_runtime.domain.phases import Phase
 from slipway_runtime.domain.progress import Progress
 
@@ -141,7 +141,7 @@ class Supervisor:
         if killed and self._parts.memory_kills() > self._kills_before:
             message = f"the engine needed more memory than its limit while {phase}; raise resources.limits.memory"
             return RuntimeFailure(Reason.OUT_OF_MEMORY, message)
-        how = f"exit code {end.returncode}" if end.returncode >= 0 else signal.Signals(-end.returncode).name
+        how = f"exit code {end.returncode}" if end.returncode >= 0 else signal_name(-end.returncode)
         message = f"the engine ended by itself while {phase} ({how})" + (f": {end.detail}" if end.detail else "")
         # A clean exit that nobody asked for must not look like success.
         return RuntimeFailure(end.reason, message, exit_status(end.returncode) or None)

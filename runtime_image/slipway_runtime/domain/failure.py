@@ -1,6 +1,7 @@
 """Why a runtime gives up, and how it says so to Kubernetes."""
 
 import json
+import signal
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -27,6 +28,14 @@ EXIT_CODES: Final[Mapping[Reason, int]] = MappingProxyType(
     }
 )
 """Exit code by reason, after sysexits.h; 137 is what a container killed for memory ends with."""
+
+
+def signal_name(number: int) -> str:
+    """A signal as people write it, ``SIGKILL``; by its number when it has no name (real-time signals)."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class RuntimeFailure(Exception):  # noqa: N818 - "failure" is the domain's word; it is not always an error in the code
