@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.keys import KEY_PREFIX, hash_key
+from slipway_operator.domain.errors import RefusedError
 from slipway_operator.domain.resources import API_KEY, SECRET, Manifest, Ref
 from tests.fakes.cluster import FakeCluster
 from tests.operators import NAMESPACE, START, Operator, api_key, ready
@@ -161,6 +162,17 @@ def test_a_rotation_comes_although_the_keys_age_was_lost(cluster: FakeCluster) -
     operator.clock.seconds = 3601
     operator.pass_over_key("k")
     assert clear_text(cluster) != first
+
+
+def test_a_refused_secret_is_told(cluster: FakeCluster) -> None:
+    cluster.refused.add(SECRET)
+    with pytest.raises(RefusedError):
+        issue(cluster)
+    assert ready(cluster.objects[KEY]) == ("False", "ReconcileFailed")
+    assert "exceeded quota" in cluster.objects[KEY]["status"]["conditions"][0]["message"]
+    cluster.refused.clear()
+    Operator(cluster).pass_over_key("k")
+    assert ready(cluster.objects[KEY]) == ("True", "Issued")
 
 
 def foreign_secret(name: str = "k-apikey") -> Manifest:

@@ -1,7 +1,7 @@
 """In a namespace that is being deleted nothing can be made: that is no failure, and not worth another try."""
 
 from slipway_operator.adapters.kube_api import explain_refusal
-from slipway_operator.domain.errors import ClusterError, NamespaceTerminatingError
+from slipway_operator.domain.errors import NamespaceTerminatingError, RefusedError
 from slipway_operator.domain.resources import MODEL_DEPLOYMENT, SERVICE, Ref
 from tests.fakes.cluster import FakeCluster
 from tests.operators import NAMESPACE, Operator, conditions, model
@@ -25,4 +25,4 @@ def test_a_child_that_went_with_its_namespace_is_not_missed() -> None:
 
 def test_the_api_servers_refusal_is_recognised_by_its_cause() -> None:
     assert type(explain_refusal(403, REFUSAL)) is NamespaceTerminatingError
-    assert type(explain_refusal(403, REFUSAL.replace(b"NamespaceTerminating", b"Other"))) is ClusterError
+    assert type(explain_refusal(403, REFUSAL.replace(b"NamespaceTerminating", b"Other"))) is RefusedError

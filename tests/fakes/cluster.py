@@ -12,7 +12,7 @@ from slipway_crds.names import (
     LABEL_MODEL,
     child_name,
 )
-from slipway_operator.domain.errors import ConflictError, NamespaceTerminatingError, NotFoundError
+from slipway_operator.domain.errors import ConflictError, NamespaceTerminatingError, NotFoundError, RefusedError
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject, child_of, key_secret_of, stored_object
 from slipway_operator.domain.pods import Pod, pod_of
 from slipway_operator.domain.resources import MODEL_CHILDREN, POD, SECRET, Manifest, Ref, Resource, ref_of
@@ -34,6 +34,8 @@ class FakeCluster:
         self.crash_after: int | None = None
         self.drops: str | None = None
         """A field that this API server does not store the way it was written."""
+        self.refused: set[Resource] = set()
+        """Kinds that a quota or an admission plugin does not let anybody make."""
         self.terminating: set[str] = set()
         """Namespaces that are being deleted."""
         self._owned: dict[Ref, dict[Path, set[str]]] = {}
@@ -109,6 +111,8 @@ class FakeCluster:
     def _apply(self, ref: Ref, manifest: Manifest, manager: str, *, force: bool) -> None:
         if ref not in self.objects and ref.namespace in self.terminating:
             raise NamespaceTerminatingError(403, f"{ref} is forbidden: namespace {ref.namespace} is being terminated")
+        if ref not in self.objects and ref.resource in self.refused:
+            raise RefusedError(403, f"{ref} is forbidden: exceeded quota")
         wanted = dict(_leaves({k: v for k, v in manifest.items() if k not in ("apiVersion", "kind")}))
         wanted = {path: value for path, value in wanted.items() if self.drops not in path}
         live = dict(_leaves(self.objects.get(ref, {})))

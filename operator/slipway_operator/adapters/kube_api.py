@@ -13,6 +13,7 @@ from slipway_operator.domain.errors import (
     InvalidError,
     NamespaceTerminatingError,
     NotFoundError,
+    RefusedError,
 )
 
 APPLY: Final = "application/apply-patch+yaml"
@@ -21,7 +22,7 @@ JSON: Final = "application/json"
 _TIMEOUT_SECONDS: Final = 15.0
 _NAMESPACE_TERMINATING: Final = b'"NamespaceTerminating"'
 """The cause that a ``metav1.Status`` names then (k8s.io/api/core/v1, NamespaceTerminatingCause)."""
-_ERRORS: Final = {404: NotFoundError, 409: ConflictError, 422: InvalidError}
+_ERRORS: Final = {403: RefusedError, 404: NotFoundError, 409: ConflictError, 422: InvalidError}
 
 
 class CredentialsError(Exception):

@@ -5,14 +5,16 @@ from datetime import datetime
 from typing import Final
 
 from slipway_crds.api_key import APIKey
+from slipway_crds.conditions import Reason
 from slipway_crds.keys import new_key
 from slipway_crds.model_route import ModelRoute
 from slipway_operator.app.expectations import Expectations
 from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.status_writer import StatusWriter
 from slipway_operator.domain.api_key import KeyPlan, key_status, plan_key
-from slipway_operator.domain.errors import ConflictError, NotOursError
+from slipway_operator.domain.errors import ConflictError, NotOursError, RefusedError
 from slipway_operator.domain.model_route import route_status
+from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.resources import SECRET, Manifest, Ref, ref_of
 
 _ECHO_SECONDS: Final = 30.0
@@ -57,12 +59,19 @@ class KeyReconciler:
                 return _LOOK_AGAIN_SECONDS
             self._written.forget(key)
         todo = plan_key(api_key, secrets, self._now(), new_key)
-        problem = await self._execute(key, version, api_key, todo)
+        try:
+            problem = await self._execute(key, version, api_key, todo)
+        except RefusedError as error:
+            if not todo.exists:
+                # There is no key yet, so nothing else would tell. A rotation that fails leaves the old key as it is.
+                refused = Diagnosis(Reason.RECONCILE_FAILED, error.message[:1024])
+                await self._status.write(key, stored, key_status(api_key, (), refused, self._now()), api_key)
+            raise
         status = key_status(api_key, todo.hashes, problem, self._now())
         await self._status.write(key, stored, status, api_key)
         return todo.requeue_after if problem is None else _CONFLICT_SECONDS
 
-    async def _execute(self, key: Ref, version: str | None, api_key: APIKey, todo: KeyPlan) -> str | None:
+    async def _execute(self, key: Ref, version: str | None, api_key: APIKey, todo: KeyPlan) -> Diagnosis | None:
         """What keeps the Secret from being made, if anything."""
         if todo.secret is not None:
             problem = await self._write(key, version, api_key, todo.secret, exists=todo.exists)
@@ -75,14 +84,14 @@ class KeyReconciler:
 
     async def _write(
         self, key: Ref, version: str | None, api_key: APIKey, secret: Manifest, *, exists: bool
-    ) -> str | None:
+    ) -> Diagnosis | None:
         try:
             if exists:
                 await self._cluster.apply(secret, force=True)
             else:
                 await self._create(secret, api_key.metadata.uid)
         except NotOursError as error:
-            return str(error)
+            return Diagnosis(Reason.SECRET_CONFLICT, str(error))
         self._written.wrote(key, ref_of(secret), version, True)
         return None
 

@@ -18,6 +18,7 @@ from slipway_crds.keys import hash_key
 from slipway_crds.names import GROUP, LABEL_API_KEY, LABEL_MANAGED_BY, MANAGED_BY, child_name
 from slipway_operator.domain.builders.common import owner_reference
 from slipway_operator.domain.observed import SECRET_KEY_FIELD, KeySecret
+from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.resources import SECRET, Manifest, Ref
 
 ANNOTATION_CREATED_AT: Final = f"{GROUP}/key-created-at"
@@ -61,7 +62,7 @@ def plan_key(key: APIKey, secrets: Sequence[KeySecret], now: datetime, new_key: 
     )
 
 
-def key_status(key: APIKey, hashes: Sequence[KeyHash], problem: str | None, now: datetime) -> dict[str, Any]:
+def key_status(key: APIKey, hashes: Sequence[KeyHash], problem: Diagnosis | None, now: datetime) -> dict[str, Any]:
     """The status of an APIKey. A key that is refused publishes no hash, so that no router can take it for valid."""
     ready, reason, message = _verdict(key, problem, now)
     ready_condition = condition(
@@ -80,9 +81,9 @@ def key_status(key: APIKey, hashes: Sequence[KeyHash], problem: str | None, now:
     ).to_dict()
 
 
-def _verdict(key: APIKey, problem: str | None, now: datetime) -> tuple[bool, Reason, str]:
+def _verdict(key: APIKey, problem: Diagnosis | None, now: datetime) -> tuple[bool, Reason, str]:
     if problem is not None:
-        return False, Reason.SECRET_CONFLICT, problem
+        return False, problem.reason, problem.message
     if key.spec.suspend:
         return False, Reason.SUSPENDED, "spec.suspend is true"
     if key.spec.expires_at is not None and key.spec.expires_at <= now:

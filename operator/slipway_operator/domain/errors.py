@@ -18,6 +18,10 @@ class ConflictError(ClusterError):
     """Somebody else changed or owns it, or it exists already (409)."""
 
 
+class RefusedError(ClusterError):
+    """The API server will not have it: rights, admission or quota (403)."""
+
+
 class InvalidError(ClusterError):
     """The object, as it would become, is not valid (422)."""
 
