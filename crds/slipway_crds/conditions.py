@@ -30,6 +30,7 @@ class Reason(StrEnum):
     SCALED_TO_ZERO = "ScaledToZero"
     SUSPENDED = "Suspended"
     PARTIALLY_READY = "PartiallyReady"
+    CPU_FALLBACK = "CpuFallback"
 
     PENDING = "Pending"
     STARTING = "Starting"
@@ -52,8 +53,11 @@ class Reason(StrEnum):
     WEIGHTS_FORBIDDEN = "WeightsForbidden"
     WEIGHTS_INVALID = "WeightsInvalid"
     FETCH_FAILED = "FetchFailed"
+    CHAT_TEMPLATE_MISSING = "ChatTemplateMissing"
+    UNSUPPORTED_TASK = "UnsupportedTask"
 
     INVALID_CONFIGURATION = "InvalidConfiguration"
+    SECRET_NOT_FOUND = "SecretNotFound"
     ENGINE_NOT_AVAILABLE = "EngineNotAvailable"
     NOT_IMPLEMENTED = "NotImplemented"
     RECONCILE_FAILED = "ReconcileFailed"

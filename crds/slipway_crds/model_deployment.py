@@ -18,7 +18,7 @@ from slipway_crds.serving_spec import (
     RequestLimits,
     Routing,
 )
-from slipway_crds.workload_spec import Cache, EngineSpec, ModelSource, PodTemplate, Resources
+from slipway_crds.workload_spec import Adapter, Cache, EngineSpec, ModelSource, PodTemplate, Resources
 
 _NAME: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 _ONLY_PODS: Final = "an external model has no pods: leave out replicas, autoscaling, resources, cache and placements"
@@ -43,6 +43,10 @@ def _tokens_within_limit(spec: "ModelDeploymentSpec") -> bool:
     default = spec.defaults.max_tokens if spec.defaults else None
     limit = spec.limits.max_tokens if spec.limits else None
     return default is None or limit is None or default <= limit
+
+
+def _adapters_apart(spec: "ModelDeploymentSpec") -> bool:
+    return not {adapter.name for adapter in spec.adapters or ()} & set(spec.model.served_names or ())
 
 
 class ModelDeploymentSpec(ApiModel):
@@ -73,6 +77,17 @@ class ModelDeploymentSpec(ApiModel):
             message="defaults.maxTokens must not exceed limits.maxTokens",
             holds=_tokens_within_limit,
         ),
+        Rule(
+            cel="!has(self.adapters) || self.engine.type == 'vllm'",
+            message="adapters are served by engine vllm only; merge them into the weights for other engines",
+            holds=lambda spec: spec.adapters is None or spec.engine.type is EngineType.VLLM,
+        ),
+        Rule(
+            cel="!has(self.adapters) || !has(self.model.servedNames) || "
+            "self.adapters.all(adapter, !(adapter.name in self.model.servedNames))",
+            message="an adapter's name must differ from model.servedNames: it is a model of its own for callers",
+            holds=_adapters_apart,
+        ),
         *(_task_rule(engine) for engine in EngineType if ENGINES[engine].tasks != frozenset(Task)),
     )
 
@@ -87,6 +102,18 @@ class ModelDeploymentSpec(ApiModel):
         | None
     ) = None
     """What callers may ask of the model. Default: by engine."""
+    adapters: (
+        Annotated[
+            tuple[Adapter, ...],
+            Field(
+                min_length=1,
+                max_length=32,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+            ),
+        ]
+        | None
+    ) = None
+    """LoRA adapters on the model's weights, each a model of its own for callers; `vllm` only."""
     resources: Resources | None = None
     """What each replica gets."""
     placements: (
@@ -159,6 +186,8 @@ class ModelDeploymentStatus(ApiModel):
     """Address of the model inside the cluster."""
     image: Annotated[str, Field(max_length=512)] | None = None
     """Image that the pods run."""
+    device: Annotated[str, Field(max_length=32)] | None = None
+    """What ready pods compute on: `cpu` or `cuda`."""
     demand: Demand | None = None
     """What routers saw."""
 
@@ -207,6 +236,11 @@ class ModelDeployment(CustomResource):
     def served_names(self) -> tuple[str, ...]:
         """The names by which callers ask for the model."""
         return self.spec.model.served_names or (self.metadata.name,)
+
+    @property
+    def adapter_names(self) -> tuple[str, ...]:
+        """The names by which callers ask for the model with one of its adapters."""
+        return tuple(adapter.name for adapter in self.spec.adapters or ())
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -18,10 +18,21 @@ class RuntimeEnvError(ValueError):
     """A variable of the runtime's environment is missing or wrong; the message names it."""
 
 
+class RuntimeAdapter(BaseModel):
+    """A LoRA adapter for the engine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: Annotated[str, Field(min_length=1)]
+    """Name by which callers ask for it."""
+    source: Annotated[str, Field(min_length=1)]
+    """URI of its folder."""
+
+
 class RuntimeEnv(BaseModel):
     """Configuration of one runtime. The field ``model_source`` travels as ``SLIPWAY_MODEL_SOURCE``, and so on.
 
-    Lists of names are comma-separated; ``engine_args`` is a JSON list, since arguments may hold commas.
+    Lists of names are comma-separated; ``engine_args`` and ``adapters`` are JSON, since they may hold commas.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
@@ -38,6 +49,8 @@ class RuntimeEnv(BaseModel):
     """What callers may ask of the model. Default: by engine."""
     engine_args: tuple[str, ...] = ()
     """Arguments for the engine, in its own words."""
+    adapters: tuple[RuntimeAdapter, ...] = ()
+    """LoRA adapters, each with ``name`` and ``source``."""
     gpu_count: Annotated[int, Field(ge=0)] = 0
     """GPUs that the pod was given."""
     max_concurrency: Annotated[int, Field(ge=1)] | None = None
@@ -81,6 +94,10 @@ class RuntimeEnv(BaseModel):
 
 
 _NAME_LISTS: Final = ("served_names", "tasks")
+_JSON_EXAMPLES: Final = {
+    "engine_args": '["--ctx-size=2048"]',
+    "adapters": '[{"name": "sql", "source": "hf://org/repo"}]',
+}
 
 
 def _to_text(name: str, value: object) -> str:
@@ -92,16 +109,17 @@ def _to_text(name: str, value: object) -> str:
 def _from_text(name: str, text: str) -> object:
     if name in _NAME_LISTS:
         return [part.strip() for part in text.split(",") if part.strip()]
-    if name == "engine_args":
+    if name in _JSON_EXAMPLES:
         try:
             return json.loads(text)
         except json.JSONDecodeError as error:
-            example = '["--ctx-size=2048"]'
+            example = _JSON_EXAMPLES[name]
             raise RuntimeEnvError(
-                f"{PREFIX}ENGINE_ARGS is not a JSON list ({error}); write for example {example}"
+                f"{PREFIX}{name.upper()} is not a JSON list ({error}); write for example {example}"
             ) from None
     return text
 
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
-    return f"{PREFIX}{str(location[0]).upper()}: {message}"
+    inner = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location[1:])
+    return f"{PREFIX}{str(location[0]).upper()}{inner}: {message}"

@@ -61,6 +61,23 @@ class ModelSource(ApiModel):
     """Names by which callers ask for the model. Default: the object's name."""
 
 
+class Adapter(ApiModel):
+    """A LoRA adapter that is served on the model's weights, as a model of its own."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=f"self.source.matches('{_SOURCE}')",
+            message=f"an adapter comes from a URI; write one of {_SOURCE_FORMS}",
+            holds=lambda adapter: _matches(_SOURCE, adapter.source),
+        ),
+    )
+
+    name: ServedName
+    """Name by which callers ask for the model with this adapter."""
+    source: Annotated[str, Field(min_length=5, max_length=2048)]
+    """URI of the adapter's folder (`adapter_config.json` and its weights), in the forms of `spec.model.source`."""
+
+
 class EnvFieldRef(ApiModel):
     """One key of a Secret or ConfigMap."""
 
@@ -122,6 +139,11 @@ class EngineSpec(ApiModel):
             message="authSecret is for engine.type external; other engines get secrets by env[].valueFrom.secretKeyRef",
             holds=lambda engine: engine.auth_secret is None or engine.type is EngineType.EXTERNAL,
         ),
+        Rule(
+            cel="!has(self.upstreamModel) || self.type == 'external'",
+            message="upstreamModel is for engine.type external; name other models by spec.model.servedNames",
+            holds=lambda engine: engine.upstream_model is None or engine.type is EngineType.EXTERNAL,
+        ),
     )
 
     type: EngineType
@@ -143,6 +165,8 @@ class EngineSpec(ApiModel):
     """Environment variables for the engine."""
     auth_secret: EnvFieldRef | None = None
     """For `external`: the key of a Secret that holds the provider's API key."""
+    upstream_model: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    """For `external`: the provider's name for the model. Default: the name that the caller used."""
 
 
 class Gpu(ApiModel):
