@@ -9,6 +9,7 @@ class FakeEngine:
     """An ``Engine`` without a model."""
 
     device = "cpu"
+    device_fallback: str | None = None
 
     def __init__(self) -> None:
         self._exit: asyncio.Future[EngineExit] = asyncio.get_running_loop().create_future()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from slipway_runtime.adapters.concurrency import BoundedConcurrency, Concurrency, Refuse, refuse_in_openais_envelope
 from slipway_runtime.adapters.http_server import BACKLOG, QuietServer, bind, make_server
 from slipway_runtime.adapters.threads import run_in_thread
 from slipway_runtime.domain.engine import EngineExit
@@ -21,7 +22,11 @@ class ModelServer(Protocol):
 
     @property
     def device(self) -> str:
-        """``cpu`` or ``cuda``."""
+        """``cpu`` or ``cuda``; asked again after ``load``, which may find that the GPU cannot be used."""
+
+    @property
+    def device_fallback(self) -> str | None:
+        """Why the CPU is used although GPUs were given; None when the device is the one that was asked for."""
 
     def load(self) -> None:
         """Load the weights, blocking. Raises RuntimeFailure."""
@@ -42,8 +47,17 @@ class InProcessEngine:
     The thread keeps inference code that holds up its event loop from holding up the control port.
     """
 
-    def __init__(self, model: ModelServer, host: str, port: int) -> None:
+    def __init__(
+        self,
+        model: ModelServer,
+        host: str,
+        port: int,
+        bound: Concurrency,
+        refuse: Refuse = refuse_in_openais_envelope,
+    ) -> None:
         self._model = model
+        self._bound = bound
+        self._refuse = refuse
         self._address = (host, port)
         self._in_flight = 0
         self._loop = asyncio.get_running_loop()
@@ -56,6 +70,11 @@ class InProcessEngine:
         """``cpu`` or ``cuda``."""
         return self._model.device
 
+    @property
+    def device_fallback(self) -> str | None:
+        """Why the CPU is used although GPUs were given."""
+        return self._model.device_fallback
+
     async def start(self) -> None:
         """Load the model and listen."""
         sock = bind(*self._address)
@@ -64,7 +83,8 @@ class InProcessEngine:
         except BaseException:
             sock.close()
             raise
-        server = self._server = make_server(self._counting(self._model.application(self._crash)))
+        application = BoundedConcurrency(self._model.application(self._crash), self._bound, self._refuse)
+        server = self._server = make_server(self._counting(application))
         self._thread = threading.Thread(target=self._serve, args=(server, sock), name="data-port", daemon=True)
         # Only now, so that nobody's request waits while the model loads; the thread need not be waited for.
         sock.listen(BACKLOG)

@@ -46,6 +46,8 @@ class ProcessSpec:
     metrics_path: str
     in_flight_metrics: tuple[str, ...]
     """Gauges in ``metrics_path`` whose sum is the number of requests inside the engine."""
+    device_fallback: str | None = None
+    """Why ``device`` is the CPU although GPUs were given."""
     error_line: re.Pattern[str] = re.compile("")
     """What the engine's output has in lines that tell a cause."""
     exit_reasons: Mapping[int, Reason] = field(default_factory=dict)
@@ -69,6 +71,11 @@ class ProcessEngine:
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
         return self._spec.device
+
+    @property
+    def device_fallback(self) -> str | None:
+        """Why the CPU is used although GPUs were given."""
+        return self._spec.device_fallback
 
     async def start(self) -> None:
         """Start the process and wait until its health path answers 200."""

@@ -7,18 +7,22 @@ from pathlib import Path
 from slipway_crds.conditions import Reason
 from slipway_crds.engines import ENGINES, EngineType, Task
 from slipway_crds.runtime_env import RuntimeEnv
+from slipway_runtime.adapters.concurrency import Concurrency
 from slipway_runtime.adapters.cpus import usable_cpus
 from slipway_runtime.adapters.dummy.server import DummyServer
 from slipway_runtime.adapters.in_process import InProcessEngine
 from slipway_runtime.adapters.llamacpp.spec import find_gguf, llamacpp_spec
 from slipway_runtime.adapters.process_engine import ProcessEngine
 from slipway_runtime.domain.arguments import parse_arguments
+from slipway_runtime.domain.dummy import DEFAULT_SLOTS as DUMMY_SLOTS
 from slipway_runtime.domain.dummy import DummyOptions
 from slipway_runtime.domain.engine import Engine
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.llamacpp import DEFAULT_SLOTS, LlamaCppOptions, LlamaServerConfig
 from slipway_runtime.domain.sentence_transformers import OnnxOptions
 
+BATCHED_REQUESTS = 512
+"""Requests at once for an engine that batches them itself, where the deployment gives no number."""
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 MakeEngine = Callable[[Path | None], Engine]
 
@@ -55,7 +59,8 @@ def _dummy(env: RuntimeEnv) -> MakeEngine:
     options = parse_arguments("dummy", env.engine_args, DummyOptions)
 
     def make(_: Path | None) -> Engine:
-        return InProcessEngine(DummyServer(options, served_names(env), env.max_concurrency), env.host, env.data_port)
+        bound = Concurrency.of(env.max_concurrency or DUMMY_SLOTS)
+        return InProcessEngine(DummyServer(options, served_names(env)), env.host, env.data_port, bound)
 
     return make
 
@@ -94,7 +99,8 @@ def _onnx(env: RuntimeEnv) -> MakeEngine:
 
         threads = options.threads or usable_cpus()
         server = OnnxServer(_needed(weights, env), options, served_names(env), threads=threads, gpu=env.gpu_count > 0)
-        return InProcessEngine(server, env.host, env.data_port)
+        bound = Concurrency.of(env.max_concurrency or BATCHED_REQUESTS)
+        return InProcessEngine(server, env.host, env.data_port, bound)
 
     return make
 

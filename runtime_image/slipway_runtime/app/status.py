@@ -47,6 +47,7 @@ class RuntimeStatus:
             model=self._model,
             engine=self._engine_name,
             device="cpu" if self.engine is None else self.engine.device,
+            device_fallback=None if self.engine is None else self.engine.device_fallback,
             phase=self.phase,
             phase_seconds=self.phase_seconds(),
             bytes_fetched=self.progress.fetched,

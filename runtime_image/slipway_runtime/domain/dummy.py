@@ -13,6 +13,8 @@ from slipway_runtime.domain.openai import ApiError
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Tokens = Annotated[int, Field(ge=0, le=1_000_000)]
 DEFAULT_MAX_TOKENS = 16
+DEFAULT_SLOTS = 256
+"""Requests answered at once where the deployment gives no number."""
 
 
 class DummyOptions(EngineOptions):

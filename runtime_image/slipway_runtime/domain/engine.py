@@ -29,6 +29,10 @@ class Engine(Protocol):
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
 
+    @property
+    def device_fallback(self) -> str | None:
+        """Why the CPU is used although GPUs were given; None when the device is the one that was asked for."""
+
     async def start(self) -> None:
         """Load the weights and listen. Returns once requests are taken; raises RuntimeFailure when that cannot be."""
 

@@ -15,6 +15,9 @@ class StateReport:
     model: str
     engine: str
     device: str
+    """``cpu`` or ``cuda``."""
+    device_fallback: str | None
+    """Why the CPU is used although GPUs were given."""
     phase: Phase
     phase_seconds: Mapping[Phase, float]
     bytes_fetched: int
@@ -29,6 +32,7 @@ class StateReport:
             "model": self.model,
             "engine": self.engine,
             "device": self.device,
+            "deviceFallback": self.device_fallback,
             "phase": self.phase.value,
             "phaseSeconds": {phase.value: round(seconds, 3) for phase, seconds in self.phase_seconds.items()},
             "bytesFetched": self.bytes_fetched,

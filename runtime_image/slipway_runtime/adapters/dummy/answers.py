@@ -70,27 +70,25 @@ class Answer:
         return {"index": 0, **content, "logprobs": None, "finish_reason": finish}
 
 
-async def completion_body(answer: Answer, slots: asyncio.Semaphore, counter: Counter) -> dict[str, Any]:
+async def completion_body(answer: Answer, counter: Counter) -> dict[str, Any]:
     """The whole answer. Raises ApiError where the request asks for a failure."""
-    async with slots:
-        try:
-            text = "".join([piece async for piece in answer.pieces()])
-        except BrokenOffError:
-            message = "the engine failed, as the request's dummy.fail_at_token asks"
-            raise ApiError(500, message, kind="server_error") from None
+    try:
+        text = "".join([piece async for piece in answer.pieces()])
+    except BrokenOffError:
+        message = "the engine failed, as the request's dummy.fail_at_token asks"
+        raise ApiError(500, message, kind="server_error") from None
     counter.inc(answer.count)
     body = answer.envelope([answer.choice(text, "length", chunk=False)], chunk=False)
     return {**body, "usage": answer.usage}
 
 
-def stream_body(answer: Answer, slots: asyncio.Semaphore, counter: Counter) -> StreamingResponse:
+def stream_body(answer: Answer, counter: Counter) -> StreamingResponse:
     """The answer as server-sent events, ending with ``data: [DONE]``."""
 
     async def events() -> AsyncIterator[bytes]:
-        async with slots:
-            async for piece in answer.pieces():
-                counter.inc()
-                yield _event(answer.envelope([answer.choice(piece, None, chunk=True)], chunk=True))
+        async for piece in answer.pieces():
+            counter.inc()
+            yield _event(answer.envelope([answer.choice(piece, None, chunk=True)], chunk=True))
         yield _event(answer.envelope([answer.choice(None, "length", chunk=True)], chunk=True))
         if answer.include_usage:
             yield _event({**answer.envelope([], chunk=True), "usage": answer.usage})

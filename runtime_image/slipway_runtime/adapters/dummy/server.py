@@ -1,6 +1,5 @@
 """The dummy engine as a ModelServer."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -22,18 +21,17 @@ from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.openai import ApiError, model_list, require_model, usage
 
 _MIB = 1024 * 1024
-DEFAULT_SLOTS = 256
 
 
 class DummyServer:
-    """Answers chat, completions and embeddings. At most ``slots`` requests are worked on; the others wait."""
+    """Answers chat, completions and embeddings."""
 
     device = "cpu"
+    device_fallback = None
 
-    def __init__(self, options: DummyOptions, served: tuple[str, ...], slots: int | None) -> None:
+    def __init__(self, options: DummyOptions, served: tuple[str, ...]) -> None:
         self._options = options
         self._served = served
-        self._slots = asyncio.Semaphore(slots or DEFAULT_SLOTS)
         self._filled = bytearray()
         self._registry = CollectorRegistry()
         self._tokens = Counter("dummy_tokens", "Tokens generated.", registry=self._registry)
@@ -89,8 +87,8 @@ class DummyServer:
             raise ApiError(knobs.fail_status, "as the request's dummy.fail_status asks", kind="server_error")
         answer = Answer(body, model, self._options, knobs, chat=chat)
         if body.get("stream"):
-            return stream_body(answer, self._slots, self._tokens)
-        content = await unless_disconnected(request, completion_body(answer, self._slots, self._tokens))
+            return stream_body(answer, self._tokens)
+        content = await unless_disconnected(request, completion_body(answer, self._tokens))
         return json_response(content)
 
     async def _embed(self, request: Request) -> Response:

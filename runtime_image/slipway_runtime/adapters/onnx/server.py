@@ -47,6 +47,11 @@ class OnnxServer:
         """``cpu`` or ``cuda``."""
         return "cuda" if self._gpu else "cpu"
 
+    @property
+    def device_fallback(self) -> str | None:
+        """Why the CPU is used although GPUs were given."""
+        return None
+
     def load(self) -> None:
         """Load tokenizer and graph."""
         options = self._options
