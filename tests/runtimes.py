@@ -15,6 +15,7 @@ import httpx2
 import openai
 
 from slipway_crds.runtime_env import RuntimeEnv
+from tests import engines_environment
 from tests.eventually import eventually
 
 CHAT_MODEL = "demo://chat"
@@ -32,13 +33,13 @@ def free_port() -> int:
 class RuntimeProcess:
     """One runtime under test."""
 
-    def __init__(self, env: RuntimeEnv, folder: Path, extra: dict[str, str]) -> None:
+    def __init__(self, env: RuntimeEnv, folder: Path, extra: dict[str, str], python: str | Path) -> None:
         self.env = env
         self.termination_log = Path(env.termination_log)
         self._log_path = folder / f"runtime-{env.control_port}.log"
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "slipway_runtime.main"],
+                [python, "-m", "slipway_runtime.main"],
                 env={**_inherited(), **env.to_env(), **extra},
                 stdout=log,
                 stderr=log,
@@ -94,8 +95,13 @@ def _inherited() -> dict[str, str]:
 
 
 @contextmanager
-def runtime(folder: Path, *, extra: dict[str, str] | None = None, **fields: Any) -> Iterator[RuntimeProcess]:
-    """A runtime with ``fields`` of RuntimeEnv (default: a dummy), killed at the end if it still runs."""
+def runtime(
+    folder: Path, *, extra: dict[str, str] | None = None, python: Path | None = None, **fields: Any
+) -> Iterator[RuntimeProcess]:
+    """A runtime with ``fields`` of RuntimeEnv (default: a dummy), killed at the end if it still runs.
+
+    ``python`` is the interpreter of another environment that has the engine; see `engines_environment`.
+    """
     defaults: dict[str, Any] = {
         "model_name": "m",
         "model_source": "demo://dummy",
@@ -106,7 +112,9 @@ def runtime(folder: Path, *, extra: dict[str, str] | None = None, **fields: Any)
         "cache_dir": str(folder / "cache"),
         "termination_log": str(folder / "termination-log"),
     }
-    process = RuntimeProcess(RuntimeEnv.model_validate(defaults | fields), folder, extra or {})
+    env = RuntimeEnv.model_validate(defaults | fields)
+    elsewhere = {} if python is None else engines_environment.import_path()
+    process = RuntimeProcess(env, folder, {**elsewhere, **(extra or {})}, python or sys.executable)
     try:
         yield process
     finally:
