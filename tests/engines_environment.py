@@ -42,14 +42,9 @@ def import_path(*parts: str) -> dict[str, str]:
 def _make(environment: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     run([uv, "venv", "--quiet", "--python", sys.executable, environment], timeout=_INSTALL_SECONDS)
-    install = [uv, "pip", "install", "--quiet", "--python", environment / "bin" / "python", "--no-deps"]
-    run([*install, "--require-hashes", "--requirement", LOCK], timeout=_INSTALL_SECONDS)
-
-
-def _prune(folder: Path) -> None:
-    marks = sorted(folder.glob("*/complete"), key=lambda mark: mark.stat().st_mtime)
-    for mark in marks[: -_KEPT + 1]:
-        shutil.rmtree(mark.parent)
+    interpreter = environment / "bin" / "python"
+    locked_only = ["--no-deps", "--require-hashes", "--requirement", LOCK]
+    run([uv, "pip", "install", "--quiet", "--python", interpreter, *locked_only], timeout=_INSTALL_SECONDS)
 
 
 if __name__ == "__main__":
