@@ -40,10 +40,10 @@ def import_path(*parts: str) -> dict[str, str]:
 
 
 def _make(environment: Path) -> None:
-    uv = Path(sys.executable).with_name("uv")
+    uv = str(Path(sys.executable).with_name("uv"))
     run([uv, "venv", "--quiet", "--python", sys.executable, environment], timeout=_INSTALL_SECONDS)
-    interpreter = environment / "bin" / "python"
-    locked_only = ["--no-deps", "--require-hashes", "--requirement", LOCK]
+    interpreter = str(environment / "bin" / "python")
+    locked_only = ["--no-deps", "--require-hashes", "--requirement", str(LOCK)]
     run([uv, "pip", "install", "--quiet", "--python", interpreter, *locked_only], timeout=_INSTALL_SECONDS)
 
 
