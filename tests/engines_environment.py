@@ -47,5 +47,11 @@ def _make(environment: Path) -> None:
     run([uv, "pip", "install", "--quiet", "--python", interpreter, *locked_only], timeout=_INSTALL_SECONDS)
 
 
+def _prune(folder: Path) -> None:
+    marks = sorted(folder.glob("*/complete"), key=lambda mark: mark.stat().st_mtime)
+    for mark in marks[: -_KEPT + 1]:
+        shutil.rmtree(mark.parent)
+
+
 if __name__ == "__main__":
     print(python())
