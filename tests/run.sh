@@ -5,16 +5,17 @@ cd "$(dirname "$0")/.."
 python=.venv/bin/python
 tiers=${TIERS:-unit,local,apiserver,cluster,engines}
 
-# Minutes when nothing is cached: done here, outside the time limit of a test.
-if [[ $tiers == *apiserver* || $tiers == *cluster* ]]; then
-    $python -m tests.cluster bin
-fi
-if [[ $tiers == *cluster* ]]; then
-    $python -m tests.cluster images
-fi
-if [[ $tiers == *engines* ]]; then
-    $python -m tests.engines_environment
-fi
+# Minutes when nothing is cached: done here, outside the time limit of a test, and side by side, since one computes while
+# another downloads.
+preparations=()
+prepare() {
+    $python -m "$@" &
+    preparations+=($!)
+}
+if [[ $tiers == *apiserver* || $tiers == *cluster* ]]; then prepare tests.cluster bin; fi
+if [[ $tiers == *cluster* ]]; then prepare tests.cluster images; fi
+if [[ $tiers == *engines* ]]; then prepare tests.engines_environment; fi
+for preparation in "${preparations[@]}"; do wait "$preparation"; done
 
 # ONNX Runtime reports to its vendor unless told not to; the runtime itself tells it.
 export ORT_DISABLE_TELEMETRY=1
