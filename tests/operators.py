@@ -6,14 +6,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway_crds.engines import EngineType
+from slipway_operator.app.devices import Devices
 from slipway_operator.app.keys import KeyReconciler
 from slipway_operator.app.models import ModelReconciler
+from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.domain.images import EngineImage
 from slipway_operator.domain.plan import PlanSettings
-from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, Manifest, Ref
-from tests.fakes.cluster import FakeCluster, FakeWorld
+from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, SECRET, Manifest, Ref
+from tests.fakes.cluster import FakeCluster, FakeRuntimes, FakeWorld
 
-IMAGES = {engine: f"registry.example/slipway-runtime-{engine}:1.0" for engine in ("llamacpp", "onnx", "dummy")}
+REGISTRY = "registry.example/slipway-runtime"
+IMAGES = {
+    **{EngineType(name): EngineImage(cpu=f"{REGISTRY}-{name}:1.0") for name in ("llamacpp", "onnx", "dummy")},
+    EngineType.VLLM: EngineImage(cpu=f"{REGISTRY}-vllm-cpu:1.0", gpu=f"{REGISTRY}-vllm:1.0"),
+    EngineType.DIFFUSERS: EngineImage(gpu=f"{REGISTRY}-diffusers:1.0"),
+    EngineType.TEI: EngineImage(cpu="registry.example/tei:cpu", gpu="registry.example/tei:cuda"),
+}
 NAMESPACE = "models"
+PROVIDER_KEYS = Ref(SECRET, "slipway-system", "slipway-provider-keys")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -37,9 +47,13 @@ class Operator:
         self.cluster = cluster
         self.world = FakeWorld(cluster)
         self.clock = clock or Clock()
-        settings = PlanSettings({EngineType(engine): image for engine, image in IMAGES.items()})
+        settings = PlanSettings(IMAGES)
         clocks: Any = {"clock": self.clock.monotonic, "now": self.clock.now}
-        self.models = ModelReconciler(self.world, cluster, settings, **clocks)
+        self.requeued: list[Ref] = []
+        self.runtimes = FakeRuntimes()
+        self.devices = Devices(self.runtimes, self._enqueue)
+        self.provider_keys = ProviderKeys(self.world, cluster, PROVIDER_KEYS, self._enqueue)
+        self.models = ModelReconciler(self.world, cluster, settings, self.devices, self.provider_keys, **clocks)
         self.keys = KeyReconciler(self.world, cluster, **clocks)
 
     def pass_over(self, name: str) -> float | None:
@@ -50,6 +64,10 @@ class Operator:
         """One pass over an APIKey."""
         return run(self.keys.reconcile(Ref(API_KEY, NAMESPACE, name)))
 
+    def pass_over_provider_keys(self) -> float | None:
+        """One pass over the Secret with the keys of providers."""
+        return run(self.provider_keys.reconcile(PROVIDER_KEYS))
+
     def settle(self, name: str, passes: int = 10) -> None:
         """Passes until one writes nothing and asks for no other one."""
         for _ in range(passes):
@@ -59,6 +77,9 @@ class Operator:
                 return
             self.clock.seconds += wait or 0.0
         raise AssertionError(f"still writing after {passes} passes: {self.cluster.writes[-5:]}")
+
+    def _enqueue(self, key: Ref, seconds: float) -> None:
+        self.requeued.append(key)
 
 
 def run(work: Coroutine[Any, Any, float | None]) -> float | None:

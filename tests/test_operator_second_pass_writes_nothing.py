@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ specs = st.fixed_dictionaries(
             [
                 {"type": "onnx"},
                 {"type": "vllm", "image": "example/vllm:1", "args": ["--max-model-len=8192"]},
+                {"type": "tei", "args": ["--auto-truncate"], "env": [{"name": "MODEL_ID", "value": "other/model"}]},
                 {"type": "llamacpp", "env": [{"name": "A", "value": ""}, {"name": "B"}]},
             ]
         ),
@@ -155,12 +155,11 @@ def test_a_key_settles() -> None:
     assert cluster.writes[settled:] == []
 
 
-@pytest.mark.parametrize("engine", ["external", "vllm"])
-def test_what_cannot_run_here_says_so_once(engine: str) -> None:
+def test_what_cannot_run_here_says_so_once() -> None:
     cluster = FakeCluster()
-    cluster.put(model(engine={"type": engine}, model={"source": "https://api.example.com/v1"}))
+    cluster.put(model(engine={"type": "diffusers"}, model={"source": "hf://org/repo"}))
     Operator(cluster).settle("m")
     assert cluster.of_kind(DEPLOYMENT) == {}
     condition = cluster.objects[Ref(MODEL_DEPLOYMENT, NAMESPACE, "m")]["status"]["conditions"][-1]
-    assert condition["reason"] == {"external": "NotImplemented", "vllm": "EngineNotAvailable"}[engine]
-    assert engine in condition["message"]
+    assert condition["reason"] == "EngineNotAvailable"
+    assert "diffusers" in condition["message"]

@@ -4,6 +4,7 @@ import pytest
 
 from slipway_crds.engines import EngineType
 from slipway_operator.app.settings import Settings, SettingsError
+from slipway_operator.domain.images import EngineImage
 
 
 @pytest.mark.parametrize(
@@ -12,6 +13,9 @@ from slipway_operator.app.settings import Settings, SettingsError
         ("SLIPWAY_RUNTIME_IMAGES", "llamacpp=x", "not JSON"),
         ("SLIPWAY_RUNTIME_IMAGES", '["x"]', "must map engines to images"),
         ("SLIPWAY_RUNTIME_IMAGES", '{"llamacpp": ""}', "must map engines to images"),
+        ("SLIPWAY_RUNTIME_IMAGES", '{"vllm": {}}', "must map engines to images"),
+        ("SLIPWAY_RUNTIME_IMAGES", '{"vllm": {"tpu": "x"}}', "must map engines to images"),
+        ("SLIPWAY_RUNTIME_IMAGES", '{"vllm": {"gpu": ""}}', "must map engines to images"),
         ("SLIPWAY_RUNTIME_IMAGES", '{"lama": "x"}', "no engine 'lama'"),
         ("SLIPWAY_WORKERS", "0", "a number from 1 to 64"),
         ("SLIPWAY_WORKERS", "many", "a number from 1 to 64"),
@@ -37,10 +41,13 @@ def test_everything_has_a_default() -> None:
 def test_what_is_set_is_read() -> None:
     settings = Settings.from_env(
         {
-            "SLIPWAY_RUNTIME_IMAGES": '{"onnx": "example/onnx:1"}',
+            "SLIPWAY_RUNTIME_IMAGES": '{"onnx": "example/onnx:1", "vllm": {"gpu": "example/vllm:1"}}',
             "SLIPWAY_WATCH_NAMESPACES": "a, b,",
             "SLIPWAY_IDENTITY": "pod-1",
         }
     )
-    assert settings.runtime_images == {EngineType.ONNX: "example/onnx:1"}
+    assert settings.runtime_images == {
+        EngineType.ONNX: EngineImage(cpu="example/onnx:1"),
+        EngineType.VLLM: EngineImage(gpu="example/vllm:1"),
+    }
     assert (settings.namespaces, settings.identity) == (("a", "b"), "pod-1")

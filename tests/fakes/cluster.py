@@ -12,10 +12,20 @@ from slipway_crds.names import (
     LABEL_MODEL,
     child_name,
 )
+from slipway_operator.domain.devices import DeviceReport
 from slipway_operator.domain.errors import ConflictError, NamespaceTerminatingError, NotFoundError, RefusedError
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject, child_of, key_secret_of, stored_object
 from slipway_operator.domain.pods import Pod, pod_of
-from slipway_operator.domain.resources import MODEL_CHILDREN, POD, SECRET, Manifest, Ref, Resource, ref_of
+from slipway_operator.domain.resources import (
+    MODEL_CHILDREN,
+    MODEL_DEPLOYMENT,
+    POD,
+    SECRET,
+    Manifest,
+    Ref,
+    Resource,
+    ref_of,
+)
 
 Path = tuple[str, ...]
 
@@ -186,9 +196,25 @@ class FakeWorld:
             if r.resource is SECRET and _label(b, LABEL_API_KEY) == key.name
         ]
 
+    def external_models(self) -> list[StoredObject]:
+        models = (body for ref, body in self._seen() if ref.resource is MODEL_DEPLOYMENT)
+        return [stored_object(body) for body in models if body["spec"]["engine"]["type"] == "external"]
+
     def _seen(self) -> list[tuple[Ref, Manifest]]:
         objects = self._cluster.objects if self._frozen is None else self._frozen
         return [(ref, copy.deepcopy(body)) for ref, body in objects.items()]
+
+
+class FakeRuntimes:
+    """The port ``RuntimeStates``: the runtimes answer what stands in ``answers``, by the pod's address."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, DeviceReport] = {}
+        self.asked: list[str] = []
+
+    async def device(self, ip: str) -> DeviceReport | None:
+        self.asked.append(ip)
+        return self.answers.get(ip)
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

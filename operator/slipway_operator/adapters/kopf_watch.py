@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import kopf
 
+from slipway_crds.engines import EngineType
 from slipway_crds.names import (
     GROUP,
     LABEL_API_KEY,
@@ -33,6 +34,7 @@ _OWNERS: Final = (MODEL_DEPLOYMENT, API_KEY, MODEL_ROUTE)
 _GATHER_SECONDS: Final = 0.25
 """Changes come in bursts, also those that the operator itself makes; one pass is to see a whole burst."""
 _PREFIX: Final = f"operator.{GROUP}"
+_INDICES: Final = ("owners", "external", "children", "pods", "secrets")
 
 Enqueue = Callable[[Ref, float], None]
 """Adds a key to the work queue after so many seconds."""
@@ -65,7 +67,11 @@ class KopfWorld:
         """Everything labelled as a Secret of an APIKey."""
         return self._find("secrets", key)
 
-    def _find(self, index: str, key: Ref) -> list[Any]:
+    def external_models(self) -> Sequence[StoredObject]:
+        """Every ModelDeployment that a provider serves."""
+        return self._find("external", EngineType.EXTERNAL)
+
+    def _find(self, index: str, key: Ref | EngineType) -> list[Any]:
         indexed = self._indices.get(index)
         return list(indexed[key]) if indexed is not None and key in indexed else []
 
@@ -78,7 +84,7 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
         return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
     async def startup(**kwargs: Any) -> None:
-        world.attach({name: kwargs[name] for name in ("owners", "children", "pods", "secrets")})
+        world.attach({name: kwargs[name] for name in _INDICES})
 
     kopf.on.login(registry=registry, id="login")(login)
     kopf.on.startup(registry=registry, id="startup")(startup)
@@ -165,8 +171,13 @@ def _index_all(registry: kopf.OperatorRegistry) -> None:
         ref = Ref(SECRET, metadata["namespace"], metadata["name"])
         return {key: key_secret_of(dict(body), ref)} if key else {}
 
+    async def external(body: kopf.Body, **_: Any) -> dict[EngineType, StoredObject]:
+        engine = body["spec"].get("engine", {}).get("type")
+        return {EngineType.EXTERNAL: stored_object(dict(body))} if engine == EngineType.EXTERNAL else {}
+
     for resource in _OWNERS:
         kopf.index(*_selector(resource), registry=registry, id="owners")(owners)
+    kopf.index(*_selector(MODEL_DEPLOYMENT), registry=registry, id="external")(external)
     for resource in MODEL_CHILDREN:
         kopf.index(*_selector(resource), registry=registry, id="children")(children)
     kopf.index(*_selector(POD), registry=registry, id="pods")(pods)

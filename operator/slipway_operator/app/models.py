@@ -9,7 +9,9 @@ from pydantic import ValidationError
 from slipway_crds.conditions import Reason
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_operator.app.children import ECHO_SECONDS, ChildWriter
+from slipway_operator.app.devices import Devices
 from slipway_operator.app.ports import Cluster, World
+from slipway_operator.app.provider_keys import ProviderKeys
 from slipway_operator.app.status_writer import StatusWriter
 from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.observed import Observed
@@ -30,12 +32,16 @@ class ModelReconciler:
         world: World,
         cluster: Cluster,
         settings: PlanSettings,
+        devices: Devices,
+        provider_keys: ProviderKeys,
         *,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
         self._world = world
         self._settings = settings
+        self._devices = devices
+        self._provider_keys = provider_keys
         self._now = now
         self._children = ChildWriter(cluster, clock)
         self._status = StatusWriter(cluster, clock, now)
@@ -51,13 +57,17 @@ class ModelReconciler:
         if stored is None:
             self._children.forget(key)
             self._status.forget(key)
+            self._devices.forget(key)
+            self._provider_keys.follow(key, None)
             self._nothing_to_do.pop(key, None)
             return None
         try:
             model = ModelDeployment.model_validate({**stored.body, "status": self._status.live(key, stored)})
         except ValidationError as error:
             return await self._status.write(key, stored, invalid_status(stored.body, error, self._now()))
-        observed = Observed(model, tuple(self._world.children(key)), tuple(self._world.pods(key)))
+        self._provider_keys.follow(key, model)
+        pods = tuple(self._world.pods(key))
+        observed = Observed(model, tuple(self._world.children(key)), pods, self._devices.of(key, pods))
         todo = self._plan(key, observed)
         outcome = await self._children.execute(key, observed, todo)
         if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
@@ -66,8 +76,10 @@ class ModelReconciler:
         if todo.creates and not outcome.errors and model.status.observed_generation is None:
             # The cluster's answer to the new children is the first thing worth reporting.
             return _FIRST_REPORT_SECONDS
-        changing = outcome.wrote or outcome.awaited
-        state = readiness(observed, _problem(outcome.errors) or todo.problem, changing=changing)
+        if not self._provider_keys.is_known(model):
+            return None
+        problem = _problem(outcome.errors) or todo.problem or self._provider_keys.problem(model)
+        state = readiness(observed, problem, changing=outcome.wrote or outcome.awaited)
         put_off = await self._status.write(key, stored, model_status(observed, state, self._now()), model)
         if outcome.errors:
             raise outcome.errors[0]

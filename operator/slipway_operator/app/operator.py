@@ -15,13 +15,16 @@ from slipway_operator.adapters.kopf_watch import KopfWorld, build_registry, watc
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.lease import Lease
 from slipway_operator.adapters.metrics import Metrics
+from slipway_operator.adapters.runtime_states import asking_runtimes
+from slipway_operator.app.devices import Devices
 from slipway_operator.app.keys import KeyReconciler, RouteReconciler
 from slipway_operator.app.models import ModelReconciler
-from slipway_operator.app.ports import Cluster, World
+from slipway_operator.app.ports import Cluster, RuntimeStates, World
+from slipway_operator.app.provider_keys import ProviderKeys
 from slipway_operator.app.settings import Settings
 from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.plan import PlanSettings
-from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, Ref
+from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, SECRET, Ref
 from slipway_operator.queue import WorkQueue
 
 _log: Final = logging.getLogger(__name__)
@@ -33,13 +36,21 @@ def utc_now() -> datetime:
 
 
 def build_reconcile(
-    world: World, cluster: Cluster, settings: Settings, now: Callable[[], datetime] = utc_now
+    world: World, cluster: Cluster, settings: Settings, devices: Devices, enqueue: Callable[[Ref, float], None]
 ) -> Callable[[Ref], Coroutine[Any, Any, float | None]]:
     """The work for the queue: one pass over whatever a key stands for."""
-    models = ModelReconciler(world, cluster, PlanSettings(settings.runtime_images), clock=time.monotonic, now=now)
-    keys = KeyReconciler(world, cluster, clock=time.monotonic, now=now)
-    routes = RouteReconciler(world, cluster, clock=time.monotonic, now=now)
-    by_kind = {MODEL_DEPLOYMENT: models.reconcile, API_KEY: keys.reconcile, MODEL_ROUTE: routes.reconcile}
+    images = PlanSettings(settings.runtime_images)
+    secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
+    provider_keys = ProviderKeys(world, cluster, secret, enqueue)
+    models = ModelReconciler(world, cluster, images, devices, provider_keys, clock=time.monotonic, now=utc_now)
+    keys = KeyReconciler(world, cluster, clock=time.monotonic, now=utc_now)
+    routes = RouteReconciler(world, cluster, clock=time.monotonic, now=utc_now)
+    by_kind = {
+        MODEL_DEPLOYMENT: models.reconcile,
+        API_KEY: keys.reconcile,
+        MODEL_ROUTE: routes.reconcile,
+        SECRET: provider_keys.reconcile,
+    }
 
     async def reconcile(key: Ref) -> float | None:
         try:
@@ -68,22 +79,29 @@ async def run(settings: Settings, kubeconfig: str | None) -> None:
         lease = Lease(
             api, settings.lease_namespace, settings.lease_name, settings.identity, settings.lease_timing, utc_now
         )
-        async with serving_health(settings.health_host, settings.health_port, metrics) as port:
+        async with (
+            serving_health(settings.health_host, settings.health_port, metrics) as port,
+            asking_runtimes() as runtimes,
+        ):
             _log.info("health and metrics on port %d", port)
             if await _unless(stop, custom_resources_served(api)) and await _unless(stop, lease.acquire()):
-                await _lead(settings, api, lease, metrics, stop)
+                await _lead(settings, api, runtimes, lease, metrics, stop)
     finally:
         await api.close()
 
 
-async def _lead(settings: Settings, api: KubeApi, lease: Lease, metrics: Metrics, stop: asyncio.Event) -> None:
+async def _lead(
+    settings: Settings, api: KubeApi, runtimes: RuntimeStates, lease: Lease, metrics: Metrics, stop: asyncio.Event
+) -> None:
     """Watch and reconcile for as long as this replica holds the Lease."""
     world, queue = KopfWorld(), WorkQueue[Ref](metrics)
-    reconcile = build_reconcile(world, KubernetesCluster(api, metrics), settings)
+    devices = Devices(runtimes, queue.add_after)
+    reconcile = build_reconcile(world, KubernetesCluster(api, metrics), settings, devices, queue.add_after)
     registry = build_registry(world, queue.add_after, metrics.watch_event)
     metrics.leading(True)
     async with asyncio.TaskGroup() as group:
-        background = [group.create_task(lease.hold()), group.create_task(queue.run(reconcile, settings.workers))]
+        work = (lease.hold(), queue.run(reconcile, settings.workers), devices.run())
+        background = [group.create_task(each) for each in work]
         # Kopf, when it ends, waits for every task that was started after it: the workers must be there before.
         await asyncio.sleep(0)
         await watch(registry, settings.namespaces, stop)

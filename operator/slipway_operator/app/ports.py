@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from slipway_operator.domain.devices import DeviceReport
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject
 from slipway_operator.domain.pods import Pod
 from slipway_operator.domain.resources import Manifest, Ref
@@ -25,6 +26,10 @@ class World(Protocol):
 
     def secrets(self, key: Ref) -> Sequence[KeySecret]:
         """Everything labelled as a Secret of an APIKey."""
+        ...
+
+    def external_models(self) -> Sequence[StoredObject]:
+        """Every ModelDeployment that a provider serves."""
         ...
 
 
@@ -61,4 +66,12 @@ class Cluster(Protocol):
 
     async def post_event(self, event: Manifest) -> None:
         """Tell an Event once."""
+        ...
+
+
+class RuntimeStates(Protocol):
+    """The control API of runtimes in pods."""
+
+    async def device(self, ip: str) -> DeviceReport | None:
+        """What the runtime at ``ip`` computes on; None when there was no answer."""
         ...

@@ -10,6 +10,7 @@ from typing import Final
 from slipway_crds.duration import parse_duration
 from slipway_crds.engines import EngineType
 from slipway_operator.domain.election import LeaseTiming
+from slipway_operator.domain.images import EngineImage
 
 _PREFIX: Final = "SLIPWAY_"
 _MOST_WORKERS: Final = 64
@@ -23,8 +24,8 @@ class SettingsError(ValueError):
 class Settings:
     """Everything the operator can be told."""
 
-    runtime_images: Mapping[EngineType, str]
-    """``SLIPWAY_RUNTIME_IMAGES``: a JSON object, engine to image."""
+    runtime_images: Mapping[EngineType, EngineImage]
+    """``SLIPWAY_RUNTIME_IMAGES``: a JSON object, engine to image, or to ``{"cpu": image, "gpu": image}``."""
     namespaces: tuple[str, ...]
     """``SLIPWAY_WATCH_NAMESPACES``: comma-separated; none means all."""
     workers: int
@@ -39,6 +40,9 @@ class Settings:
     """``SLIPWAY_LEASE_NAME``. Default: slipway-operator."""
     lease_timing: LeaseTiming
     """``SLIPWAY_LEASE_DURATION``: how long the others wait before they take over from a silent leader. Default: 15s."""
+    provider_keys_secret: str
+    """``SLIPWAY_PROVIDER_KEYS_SECRET``: the Secret, beside the Lease, with the keys of external models for routers.
+    Default: slipway-provider-keys."""
     identity: str
     """``SLIPWAY_IDENTITY``, else the host's name with the process id: distinguishes replicas."""
     log_level: str
@@ -62,24 +66,38 @@ class Settings:
             lease_namespace=environ.get(f"{_PREFIX}LEASE_NAMESPACE", "slipway-system"),
             lease_name=environ.get(f"{_PREFIX}LEASE_NAME", "slipway-operator"),
             lease_timing=_lease_timing(environ.get(f"{_PREFIX}LEASE_DURATION", "15s")),
+            provider_keys_secret=environ.get(f"{_PREFIX}PROVIDER_KEYS_SECRET", "slipway-provider-keys"),
             identity=environ.get(f"{_PREFIX}IDENTITY") or f"{socket.gethostname()}-{os.getpid()}",
             log_level=_one_of(environ, "LOG_LEVEL", ("info", "debug", "warning", "error")),
             log_format=_one_of(environ, "LOG_FORMAT", ("text", "json")),
         )
 
 
-def _images(text: str) -> Mapping[EngineType, str]:
-    example = '{"llamacpp": "registry/slipway-runtime-llamacpp:1.0"}'
+def _images(text: str) -> Mapping[EngineType, EngineImage]:
+    example = '{"onnx": "registry/onnx:1.0", "vllm": {"cpu": "registry/vllm-cpu:1.0", "gpu": "registry/vllm:1.0"}}'
     try:
         images = json.loads(text)
     except json.JSONDecodeError as error:
         raise SettingsError(f"{_PREFIX}RUNTIME_IMAGES is not JSON ({error}); write for example {example}") from None
-    if not isinstance(images, dict) or not all(isinstance(image, str) and image for image in images.values()):
+    if not isinstance(images, dict) or not all(_is_image(image) for image in images.values()):
         raise SettingsError(f"{_PREFIX}RUNTIME_IMAGES must map engines to images; write for example {example}")
     unknown = sorted(set(images) - set(EngineType))
     if unknown:
         raise SettingsError(f"{_PREFIX}RUNTIME_IMAGES: no engine {unknown[0]!r}; engines: {', '.join(EngineType)}")
-    return {EngineType(engine): image for engine, image in images.items()}
+    return {
+        EngineType(engine): EngineImage(cpu=image) if isinstance(image, str) else EngineImage(**image)
+        for engine, image in images.items()
+    }
+
+
+def _is_image(value: object) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and value.keys() <= {"cpu", "gpu"} and all(_is_name(name) for name in value.values())
+    return _is_name(value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _names(text: str) -> tuple[str, ...]:

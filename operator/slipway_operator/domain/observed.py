@@ -8,11 +8,12 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, GROUP
+from slipway_operator.domain.devices import Fleet
 from slipway_operator.domain.pods import Pod
 from slipway_operator.domain.resources import MODEL_CHILDREN, Ref, Resource
 
@@ -94,6 +95,8 @@ class Observed:
     model: ModelDeployment
     children: tuple[Child, ...]
     pods: tuple[Pod, ...]
+    fleet: Fleet = field(default_factory=Fleet)
+    """What the ready ones of ``pods`` compute on."""
 
     def child(self, resource: Resource) -> Child | None:
         """The child of a kind, if it is there and belongs to the model."""

@@ -15,7 +15,9 @@ from slipway_operator.domain.builders.pdb import pod_disruption_budget
 from slipway_operator.domain.builders.pvc import cache_pvc
 from slipway_operator.domain.builders.service import service
 from slipway_operator.domain.builders.service_account import service_account
+from slipway_operator.domain.builders.tei import tei_problem
 from slipway_operator.domain.drift import holds
+from slipway_operator.domain.images import EngineImage, image_of
 from slipway_operator.domain.observed import ANNOTATION_HASH, Child, Observed
 from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.resources import DEPLOYMENT, PVC, Manifest, Ref, ref_of
@@ -72,8 +74,8 @@ class Plan:
 class PlanSettings:
     """What the installation decides."""
 
-    images: Mapping[EngineType, str] = field(default_factory=dict)
-    """Runtime image of each engine that this installation has."""
+    images: Mapping[EngineType, EngineImage] = field(default_factory=dict)
+    """Images of each engine that this installation has."""
 
 
 def plan(observed: Observed, settings: PlanSettings) -> Plan:
@@ -81,10 +83,9 @@ def plan(observed: Observed, settings: PlanSettings) -> Plan:
     model = observed.model
     if model.metadata.deletion_timestamp is not None:
         return Plan()
-    problem = _problem(model, settings)
-    if problem is not None and problem.reason is not Reason.NOT_IMPLEMENTED:
-        return Plan(problem=problem)
-    desired = {} if problem is not None else _desired(observed, settings)
+    desired = _desired(observed, settings)
+    if isinstance(desired, Diagnosis):
+        return Plan(problem=desired)
     applies = [apply for ref in desired if (apply := _apply(desired[ref], observed)) is not None]
     stages = (
         tuple(apply for apply in applies if apply.ref.resource.kind in _FIRST),
@@ -95,7 +96,7 @@ def plan(observed: Observed, settings: PlanSettings) -> Plan:
         for child in observed.children
         if child.ref not in desired and child.owner_uid == model.metadata.uid and not child.deleting
     )
-    return Plan(stages=stages, delete=unwanted, problem=problem or _foreign_child(observed, desired))
+    return Plan(stages=stages, delete=unwanted, problem=_foreign_child(observed, desired))
 
 
 def plan_inputs(observed: Observed) -> object:
@@ -127,21 +128,18 @@ def _hash_of(manifest: Manifest) -> str:
     return str(manifest["metadata"]["annotations"][ANNOTATION_HASH])
 
 
-def _problem(model: ModelDeployment, settings: PlanSettings) -> Diagnosis | None:
-    engine = model.spec.engine
-    if not ENGINES[engine.type].in_pod:
-        return Diagnosis(Reason.NOT_IMPLEMENTED, f"engine {engine.type} is not supported yet")
-    if engine.image is None and engine.type not in settings.images:
-        known = ", ".join(sorted(settings.images)) or "none"
-        message = f"this installation has no image for engine {engine.type} (it has: {known}); set spec.engine.image"
-        return Diagnosis(Reason.ENGINE_NOT_AVAILABLE, message)
-    return None
-
-
-def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest]:
+def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] | Diagnosis:
+    """The children by where they belong, or why the spec cannot have any."""
     model = observed.model
+    if not ENGINES[model.spec.engine.type].in_pod:
+        return {}
+    image = image_of(model, settings.images)
+    if isinstance(image, Diagnosis):
+        return image
+    problem = tei_problem(model)
+    if problem is not None:
+        return problem
     claim = observed.child(PVC)
-    image = model.spec.engine.image or settings.images[model.spec.engine.type]
     manifests = (
         service_account(model),
         cache_pvc(model, claim.live_fields() if claim else None),

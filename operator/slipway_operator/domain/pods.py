@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from slipway_crds.conditions import Reason
+from slipway_crds.engines import EngineType
+from slipway_crds.names import LABEL_ENGINE
+from slipway_operator.domain.tei_log import cause_of
 
 CONTAINER: Final = "runtime"
 _MESSAGE_LIMIT: Final = 1024
@@ -61,6 +64,9 @@ class Pod:
     restarts: int = 0
     image: str = ""
     memory_limit: str = ""
+    engine: str = ""
+    uid: str = ""
+    ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Diagnosis:
 def pod_of(body: Mapping[str, Any]) -> Pod:
     """The part of a pod that is kept in memory."""
     metadata, status = body["metadata"], body.get("status") or {}
+    labels = metadata.get("labels", {})
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled", {})
     statuses = {item["name"]: item for item in status.get("containerStatuses") or ()}
@@ -87,7 +94,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
     waiting = state.get("waiting") or {}
     return Pod(
         name=metadata["name"],
-        revision=metadata.get("labels", {}).get("pod-template-hash", ""),
+        revision=labels.get("pod-template-hash", ""),
         created=metadata.get("creationTimestamp", ""),
         phase=status.get("phase", "Pending"),
         ready=conditions.get("Ready", {}).get("status") == "True",
@@ -103,6 +110,9 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         restarts=container.get("restartCount", 0),
         image=container.get("image", ""),
         memory_limit=_memory_limit(body),
+        engine=labels.get(LABEL_ENGINE, ""),
+        uid=metadata.get("uid", ""),
+        ip=status.get("podIP", ""),
     )
 
 
@@ -132,7 +142,7 @@ def _diagnose_termination(ended: Termination, pod: Pod) -> Diagnosis:
     if ended.reason == "OOMKilled":
         limit = f"its memory limit of {pod.memory_limit}" if pod.memory_limit else "the memory of its node"
         return Diagnosis(Reason.OOM_KILLED, f"the container used more than {limit}{again}")
-    told = _told(ended.message)
+    told = _tei_told(ended.message) if pod.engine == EngineType.TEI else _told(ended.message)
     if told is not None:
         return Diagnosis(told.reason, told.message + again)
     tail = ended.message.strip()[-_MESSAGE_LIMIT:]
@@ -147,6 +157,11 @@ def _told(message: str) -> Diagnosis | None:
         return Diagnosis(Reason(told["reason"]), _cut(str(told.get("message", ""))))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _tei_told(message: str) -> Diagnosis | None:
+    cause = cause_of(message)
+    return Diagnosis(cause[0], _cut(cause[1])) if cause is not None else None
 
 
 def _memory_limit(body: Mapping[str, Any]) -> str:

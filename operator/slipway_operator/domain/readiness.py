@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from slipway_crds.conditions import Reason
+from slipway_crds.conditions import ConditionType, Reason
+from slipway_crds.model_deployment import ModelDeployment
 from slipway_operator.domain.builders.common import fixed_replicas
 from slipway_operator.domain.builders.deployment import applied_replicas
+from slipway_operator.domain.external import is_external
+from slipway_operator.domain.images import gpu_count
 from slipway_operator.domain.observed import Child, Observed
 from slipway_operator.domain.pods import Diagnosis, Pod, diagnose
 from slipway_operator.domain.resources import DEPLOYMENT
@@ -27,10 +30,14 @@ class Readiness:
     wanted: int
     replicas: int
     ready_replicas: int
+    device: str | None = None
+    """What the ready pods compute on, as far as it is known."""
 
 
 def readiness(observed: Observed, problem: Diagnosis | None, *, changing: bool) -> Readiness:
     """``problem`` is what kept this pass from making the world so; ``changing`` says that it wrote to children."""
+    if is_external(observed.model):
+        return _external(observed.model, problem, changing=changing)
     child = observed.child(DEPLOYMENT)
     status: Mapping[str, Any] = child.status if child else {}
     wanted, ready = _wanted(observed, child), int(status.get("readyReplicas", 0))
@@ -45,7 +52,41 @@ def readiness(observed: Observed, problem: Diagnosis | None, *, changing: bool) 
         wanted=wanted,
         replicas=int(status.get("replicas", 0)),
         ready_replicas=ready,
+        device=_device(observed, ready),
     )
+
+
+def _external(model: ModelDeployment, problem: Diagnosis | None, *, changing: bool) -> Readiness:
+    """Ready as soon as requests can go out; whether the provider answers is for the routers to see."""
+    if model.spec.lifecycle.suspend:
+        verdict = (False, Reason.SUSPENDED, "spec.lifecycle.suspend is true")
+    elif problem is not None:
+        verdict = (False, problem.reason, problem.message)
+    else:
+        verdict = (True, Reason.READY, f"requests go to {model.spec.model.source}")
+    return Readiness(*verdict, progressing=changing, wanted=0, replicas=0, ready_replicas=0)
+
+
+def _device(observed: Observed, ready: int) -> str | None:
+    """While answers are still to come, what it was before: an operator that has just started knows nothing yet."""
+    if ready == 0:
+        return None
+    return observed.fleet.device or (observed.model.status.device if observed.fleet.pending else None)
+
+
+def _fallback(observed: Observed) -> str | None:
+    """What to tell of pods that run on the CPU although the spec asks for GPUs."""
+    if gpu_count(observed.model) == 0:
+        return None
+    found = observed.fleet.fallen_back
+    if found is not None:
+        count, reason = found
+        return f"{count} on the CPU instead of the GPU: {reason}"
+    conditions = (observed.model.status.conditions or ()) if observed.fleet.pending else ()
+    told = (
+        item.message for item in conditions if (item.type, item.reason) == (ConditionType.READY, Reason.CPU_FALLBACK)
+    )
+    return next((message.partition("; ")[2] for message in told), None)
 
 
 def _verdict(
@@ -66,6 +107,9 @@ def _verdict(
         return True, Reason.PARTIALLY_READY, f"{counted}; {cause.reason}: {cause.message}"
     if ready < wanted:
         return True, Reason.PARTIALLY_READY, counted
+    fallback = _fallback(observed)
+    if fallback is not None:
+        return True, Reason.CPU_FALLBACK, f"{counted}; {fallback}"
     return True, Reason.READY, counted if settled else f"{counted}; a new version is rolling out"
 
 

@@ -12,6 +12,7 @@ from slipway_crds.conditions import Condition, ConditionType, Reason, condition,
 from slipway_crds.model_deployment import ModelDeploymentStatus
 from slipway_crds.names import GROUP, MANAGED_BY, child_name, selector_labels
 from slipway_operator.domain.builders.hpa import autoscaling_state
+from slipway_operator.domain.external import is_external
 from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.readiness import Readiness
 from slipway_operator.domain.resources import DEPLOYMENT, EVENT, Manifest
@@ -40,17 +41,19 @@ def model_status(observed: Observed, state: Readiness, now: datetime) -> dict[st
             conditions,
             condition(kind, status=holds, reason=reason, message=message, generation=generation, now=now),
         )
-    status = ModelDeploymentStatus(
-        observed_generation=model.metadata.generation,
-        conditions=tuple(conditions),
+    common: Any = {"observed_generation": model.metadata.generation, "conditions": tuple(conditions)}
+    if is_external(model):
+        return ModelDeploymentStatus(url=model.spec.model.source, **common).to_dict()
+    return ModelDeploymentStatus(
         replicas=state.replicas,
         ready_replicas=state.ready_replicas,
         ready=f"{state.ready_replicas}/{state.wanted}",
         selector=",".join(f"{key}={value}" for key, value in sorted(selector_labels(model.metadata.name).items())),
         url=f"http://{child_name(model.metadata.name)}.{model.metadata.namespace}.svc/v1",
         image=_image(observed),
-    )
-    return status.to_dict()
+        device=state.device,
+        **common,
+    ).to_dict()
 
 
 def invalid_status(body: Mapping[str, Any], error: ValidationError, now: datetime) -> dict[str, Any]:
@@ -143,7 +146,7 @@ def _previous_transition(body: Mapping[str, Any], now: datetime) -> datetime:
 
 
 def _essence(status: Mapping[str, Any]) -> object:
-    details = ("conditions", "replicas", *_OTHERS_FIELDS)
+    details = ("conditions", "replicas", "device", *_OTHERS_FIELDS)
     conditions = [(item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()]
     return conditions, {name: value for name, value in status.items() if name not in details}
 

@@ -1,4 +1,4 @@
-"""The one container of a model's pod: the runtime."""
+"""The one container of a model's pod: Slipway's runtime, or a server that stands for it."""
 
 import math
 from typing import Any, Final
@@ -6,8 +6,10 @@ from typing import Any, Final
 from slipway_crds.duration import parse_duration
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import CONTROL_PORT, CONTROL_PORT_NAME, DATA_PORT, DATA_PORT_NAME
-from slipway_crds.runtime_env import RuntimeEnv
+from slipway_crds.runtime_env import RuntimeAdapter, RuntimeEnv
+from slipway_operator.domain.builders.tei import is_tei, tei_environment
 from slipway_operator.domain.builders.volumes import volume_mounts
+from slipway_operator.domain.images import gpu_count
 from slipway_operator.domain.pods import CONTAINER
 
 PRE_STOP_SECONDS: Final = 5
@@ -17,13 +19,16 @@ _STARTUP_MARGIN_SECONDS: Final = 30
 """The runtime ends itself at its start-up timeout and says why; the kubelet only steps in if it does not."""
 
 
-def runtime_container(model: ModelDeployment, image: str) -> dict[str, Any]:
-    """The runtime with the engine's environment, ports, probes, resources and mounts."""
+def model_container(model: ModelDeployment, image: str) -> dict[str, Any]:
+    """What serves the model, with its environment, ports, probes, resources and mounts."""
     overlay = model.spec.template
+    # Slipway's runtimes get their arguments by the environment, with everything else.
+    arguments = {"args": list(model.spec.engine.args)} if is_tei(model) and model.spec.engine.args else {}
     return {
         "name": CONTAINER,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
+        **arguments,
         "env": _environment(model),
         "ports": [
             {"name": DATA_PORT_NAME, "containerPort": DATA_PORT, "protocol": "TCP"},
@@ -46,26 +51,30 @@ _SECURITY: Final[dict[str, Any]] = {
 
 
 def _environment(model: ModelDeployment) -> list[dict[str, Any]]:
+    values = tei_environment(model) if is_tei(model) else _runtime_environment(model)
+    # The root file system is read-only, so libraries that write below HOME need one that is not.
+    own = [{"name": name, "value": value} for name, value in {"HOME": "/tmp", **values}.items()]
+    user = [var.to_dict() for var in model.spec.engine.env or ()]
+    overridden = {var["name"] for var in user}
+    return [*(var for var in own if var["name"] not in overridden), *user]
+
+
+def _runtime_environment(model: ModelDeployment) -> dict[str, str]:
     spec = model.spec
-    gpu = spec.resources.gpu if spec.resources else None
-    runtime = RuntimeEnv(
+    adapters = tuple(RuntimeAdapter(name=adapter.name, source=adapter.source) for adapter in spec.adapters or ())
+    return RuntimeEnv(
         model_name=model.metadata.name,
         model_source=spec.model.source,
         engine=spec.engine.type,
         served_names=spec.model.served_names or (),
         tasks=spec.tasks or (),
+        adapters=adapters,
         engine_args=spec.engine.args or (),
-        gpu_count=gpu.count if gpu else 0,
+        gpu_count=gpu_count(model),
         max_concurrency=spec.routing.max_concurrency if spec.routing else None,
         startup_timeout=spec.lifecycle.startup_timeout,
         drain_timeout=spec.lifecycle.drain_timeout,
-    )
-    # The root file system is read-only, so libraries that write below HOME need one that is not.
-    values = {"HOME": "/tmp", **runtime.to_env()}
-    own = [{"name": name, "value": value} for name, value in values.items()]
-    user = [var.to_dict() for var in spec.engine.env or ()]
-    overridden = {var["name"] for var in user}
-    return [*(var for var in own if var["name"] not in overridden), *user]
+    ).to_env()
 
 
 def _resources(model: ModelDeployment) -> dict[str, Any]:
@@ -80,17 +89,21 @@ def _resources(model: ModelDeployment) -> dict[str, Any]:
 
 def _probes(model: ModelDeployment) -> dict[str, Any]:
     startup = math.ceil(parse_duration(model.spec.lifecycle.startup_timeout)) + _STARTUP_MARGIN_SECONDS
+    # TEI listens only once the model is loaded, and answers its health by an inference.
+    live, ready, port = (
+        ("/health", "/health", DATA_PORT_NAME) if is_tei(model) else ("/livez", "/readyz", CONTROL_PORT_NAME)
+    )
     return {
         # Ready means that a warm-up inference ran, and it cannot go back to loading: the start-up probe asks for the
         # same, so that a model serves within a second of being able to.
         "startupProbe": {
-            **_probe("/readyz", period=_STARTUP_PERIOD_SECONDS),
+            **_probe(ready, port, period=_STARTUP_PERIOD_SECONDS),
             "failureThreshold": math.ceil(startup / _STARTUP_PERIOD_SECONDS),
         },
-        "livenessProbe": {**_probe("/livez", period=10), "failureThreshold": 3},
-        "readinessProbe": {**_probe("/readyz", period=2), "failureThreshold": 2},
+        "livenessProbe": {**_probe(live, port, period=10), "failureThreshold": 3},
+        "readinessProbe": {**_probe(ready, port, period=2), "failureThreshold": 2},
     }
 
 
-def _probe(path: str, period: int) -> dict[str, Any]:
-    return {"httpGet": {"path": path, "port": CONTROL_PORT_NAME}, "periodSeconds": period, "timeoutSeconds": 3}
+def _probe(path: str, port: str, period: int) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": port}, "periodSeconds": period, "timeoutSeconds": 3}

@@ -7,7 +7,7 @@ from slipway_crds.duration import parse_duration
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import RUNTIME_UID, child_name, selector_labels
 from slipway_operator.domain.builders.common import fewest_replicas, fixed_replicas, labels, manifest
-from slipway_operator.domain.builders.container import PRE_STOP_SECONDS, runtime_container
+from slipway_operator.domain.builders.container import PRE_STOP_SECONDS, model_container
 from slipway_operator.domain.builders.hpa import supported_metrics
 from slipway_operator.domain.builders.volumes import pod_volumes
 from slipway_operator.domain.resources import DEPLOYMENT, Manifest
@@ -73,7 +73,7 @@ def _pod_spec(model: ModelDeployment, image: str) -> dict[str, Any]:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": PRE_STOP_SECONDS + drain + _SHUTDOWN_MARGIN_SECONDS,
         "securityContext": {**_pod_security(), **((overlay and overlay.security_context) or {})},
-        "containers": [runtime_container(model, image)],
+        "containers": [model_container(model, image)],
         "volumes": pod_volumes(model),
     }
     return {**spec, **_passed_on(model)}
