@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
-from slipway_crds.engines import Task
+from slipway_crds.engines import EngineType, Task
 from slipway_crds.keys import hash_key
 from slipway_router.app.router import Router, RouterOptions, Sources, serving
-from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model
+from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
 from slipway_router.domain.waking import NoWaker, Waker
 
@@ -34,9 +34,11 @@ RING = KeyRing.of(
 
 
 def model(name: str, *ports: int, **fields: Any) -> Model:
-    """A model with a replica on each of ``ports``."""
+    """A model with a replica on each of ``ports``; by default one of vLLM that does all text tasks."""
+    fields = {"engine": EngineType.VLLM, "tasks": TEXT_TASKS, "served_names": (name,)} | fields
+    operations = operations_of(fields["engine"], fields["tasks"])
     endpoints = tuple(Endpoint("127.0.0.1", port) for port in ports)
-    return Model(name=name, served_names=(name,), tasks=TEXT_TASKS, endpoints=endpoints, **fields)
+    return Model(name=name, endpoints=endpoints, operations=operations, **fields)
 
 
 @dataclass

@@ -17,6 +17,16 @@ STREAM = b"".join(
 ) + b"data: [DONE]\n\n"  # fmt: skip
 
 
+MESSAGES = b"".join(
+    f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+    for event in (
+        {"type": "message_start", "message": {"usage": {"input_tokens": 212, "output_tokens": 1}}},
+        *({"type": "content_block_delta", "delta": {"text": SAID}},) * 20,
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 25}},
+    )
+)
+
+
 def usage_of(body: bytes, cuts: list[int]) -> Usage | None:
     finder = UsageFinder()
     edges = [0, *sorted(cut % len(body) for cut in cuts), len(body)]
@@ -33,6 +43,11 @@ def test_in_one_answer(cuts: list[int]) -> None:
 @given(st.lists(st.integers(min_value=0), max_size=30))
 def test_in_a_stream(cuts: list[int]) -> None:
     assert usage_of(STREAM, cuts) == Usage(212, 25)
+
+
+@given(st.lists(st.integers(min_value=0), max_size=30))
+def test_in_a_stream_that_tells_the_prompt_first(cuts: list[int]) -> None:
+    assert usage_of(MESSAGES, cuts) == Usage(212, 25)
 
 
 def test_before_a_long_list_of_vectors() -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import uvloop
 
 from benchmarks.router.traffic import KEY, MODEL
-from slipway_crds.engines import Task
+from slipway_crds.engines import Operation, Task
 from slipway_crds.keys import hash_key
 from slipway_router.app.router import Sources, serving
 from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model
@@ -19,7 +19,7 @@ from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
 
 async def serve(port: int, engine_ports: list[int], access_log: BinaryIO) -> None:
     endpoints = tuple(Endpoint("127.0.0.1", engine) for engine in engine_ports)
-    model = Model(MODEL, (MODEL,), frozenset({Task.CHAT}), endpoints=endpoints)
+    model = Model(MODEL, (MODEL,), frozenset({Task.CHAT}), frozenset({Operation.CHAT_COMPLETIONS}), endpoints=endpoints)
     keys = KeyRing.of([(hash_key(KEY), Key(Caller("default/bench")))])
     sources = Sources(CatalogueStore(Catalogue.of([model])), KeyStore(keys), lambda: True)
     async with serving(sources, host="127.0.0.1", port=port, access_log=access_log):

@@ -71,6 +71,7 @@ def record(exchange: Exchange) -> dict[str, object]:
         "route": exchange.route.name,
         "status": exchange.status,
         "model": model.key if model is not None else None,
+        "served_name": exchange.model_name if model is not None else None,
         "key": caller.name if caller is not None else None,
         "peer": exchange.peer,
         "stream": exchange.stream,

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from slipway_router.adapters.downstream import Downstream, answer
 from slipway_router.adapters.engine_connection import ResponseHead
 from slipway_router.domain import engine_errors, headers, sse
+from slipway_router.domain.dialects import Dialect
 from slipway_router.domain.errors import ErrorCode, Problem
 from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.usage import UsageFinder
@@ -13,8 +14,8 @@ from slipway_router.domain.usage import UsageFinder
 class Answer:
     """Passes an engine's answer on, counts what is in it, and puts errors where they can still be said.
 
-    An engine's error message is collected first, since callers get it in the envelope; everything else goes through
-    as it comes.
+    An engine's error message is collected first, since callers get it in the path's dialect; everything else goes
+    through as it comes.
     """
 
     __slots__ = ("_begun", "_downstream", "_exchange", "_finder", "_last_piece", "_model_name", "_refusal", "head")
@@ -54,7 +55,9 @@ class Answer:
         """Answer with what the engine's error means for the caller."""
         assert self._refusal is not None
         assert self.head is not None
-        status, body, problem = engine_errors.explain(self.head.status, bytes(self._refusal), self._model_name)
+        status, body, problem = engine_errors.explain(
+            self.head.status, bytes(self._refusal), self._model_name, self._exchange.route.dialect
+        )
         self.fail(problem, status, body)
 
     def write(self, pieces: list[bytes], last: bool) -> None:
@@ -86,7 +89,7 @@ class Answer:
             return
         self._exchange.problem = problem
         self._exchange.aborted = "engine"
-        self._downstream.write([sse.event(body or problem.body())], last=True)
+        self._write_error_event(problem, body)
 
     def break_off(self) -> None:
         """End an answer that the engine left unfinished. A stream gets an error event, if its last event is whole."""
@@ -94,7 +97,7 @@ class Answer:
         message = f"The engine of the model '{self._model_name}' broke off this answer."
         problem = self._exchange.problem = Problem(ErrorCode.ENGINE_FAILED, message)
         if self._is_event_stream() and self._last_piece.endswith((b"\n\n", b"\r\n\r\n")):
-            self._downstream.write([sse.event(problem.body())], last=True)
+            self._write_error_event(problem)
         else:
             self._downstream.abort()
 
@@ -117,6 +120,11 @@ class Answer:
         self._exchange.status = status
         fields.append((b"x-request-id", self._exchange.request_id.encode()))
         self._downstream.begin(status, fields, length)
+
+    def _write_error_event(self, problem: Problem, body: bytes | None = None) -> None:
+        dialect = self._exchange.route.dialect
+        name = b"error" if dialect is Dialect.ANTHROPIC else b""
+        self._downstream.write([sse.event(body or problem.body(dialect), name)], last=True)
 
     def _is_event_stream(self) -> bool:
         fields = self.head.headers if self.head is not None else ()

@@ -44,10 +44,10 @@ class Running(Protocol):
 def answer(
     downstream: Downstream, exchange: Exchange, problem: Problem, status: int | None = None, body: bytes | None = None
 ) -> None:
-    """Answer with the error envelope of ``problem``, or with ``status`` and ``body`` in its place."""
+    """Answer with the error object of ``problem``, or with ``status`` and ``body`` in its place."""
     exchange.problem = problem
     exchange.status = status or problem.status
-    content = body or problem.body()
+    content = body or problem.body(exchange.route.dialect)
     exchange.bytes_out += len(content)
     headers = [JSON, (b"x-request-id", exchange.request_id.encode()), *problem.headers()]
     downstream.begin(exchange.status, headers, len(content))

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import httptools
 
-from slipway_router.domain.exchange import Headers
+from slipway_router.domain.exchange import Body, Headers
 
 MAX_HEAD: Final = 65536
 """Bytes of an engine's response header; more is a failure."""
@@ -88,7 +88,7 @@ class EngineConnection(asyncio.Protocol):
         """Whether a request can be sent, as far as this side knows."""
         return not self.closed and not self._transport.is_closing()
 
-    def send(self, handler: ResponseHandler, request: tuple[bytes, bytes]) -> None:
+    def send(self, handler: ResponseHandler, request: tuple[bytes, Body]) -> None:
         """Send the head and body of a request; its answer goes to ``handler``."""
         self._reset()
         self._handler = handler

@@ -15,11 +15,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slipway_router.domain.authentication import Authenticate
-from slipway_router.domain.catalogue import CatalogueStore
+from slipway_router.domain.catalogue import CatalogueStore, Model
+from slipway_router.domain.dialects import Dialect
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.headers import given_request_id
+from slipway_router.domain.keys import Caller
 from slipway_router.domain.listing import entry, visible
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.resolving import unavailable
+from slipway_router.domain.routes import dialect_of, route_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _JSON: Final = "application/json"
@@ -42,11 +45,22 @@ class ModelsApi:
         """One model; 404 if it is unknown or not the caller's to know."""
         caller = self._authenticate.caller(dict(request.scope["headers"]))
         name = request.path_params["name"]
+        return Response(orjson.dumps(entry(name, self._known(name, caller))), media_type=_JSON)
+
+    async def health(self, request: Request) -> Response:
+        """Whether requests for a model are answered; asking wakes nothing and keeps nothing awake."""
+        caller = self._authenticate.caller(dict(request.scope["headers"]))
+        model = self._known(request.path_params["name"], caller)
+        if not model.endpoints and not model.wakeable:
+            raise unavailable(model)
+        return Response()
+
+    def _known(self, name: str, caller: Caller) -> Model:
         model = self._store.current.by_name.get(name)
         if model is None or not caller.may_call(name):
             message = f"The model '{name}' does not exist or your API key does not open it."
             raise RequestError(Problem(ErrorCode.MODEL_NOT_FOUND, message, param="model"))
-        return Response(orjson.dumps(entry(name, model)), media_type=_JSON)
+        return model
 
 
 class RequestIds:
@@ -71,31 +85,46 @@ class RequestIds:
         await self._app(scope, receive, send_with_id)
 
 
-def problem_response(problem: Problem) -> Response:
-    """The error envelope."""
+def problem_response(problem: Problem, dialect: Dialect) -> Response:
+    """The error object."""
     headers = {name.decode(): value.decode() for name, value in problem.headers()}
-    return Response(problem.body(), problem.status, headers, media_type=_JSON)
+    return Response(problem.body(dialect), problem.status, headers, media_type=_JSON)
+
+
+def _dialect(request: Request) -> Dialect:
+    return dialect_of(_raw_path(request))
+
+
+def _raw_path(request: Request) -> bytes:
+    path: bytes = request.scope["raw_path"]
+    return path.partition(b"?")[0]
 
 
 async def _on_request_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return problem_response(error.problem)
+    return problem_response(error.problem, _dialect(request))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     """Starlette's own refusals: 404 and 405."""
     assert isinstance(error, HTTPException)
     method, path = request.method, request.url.path
-    allow = "POST" if request.scope["path"].encode() in BY_PATH else (error.headers or {}).get("Allow")
+    route = route_of(_raw_path(request))
+    allow = route.method.decode() if route is not None else (error.headers or {}).get("Allow")
     if allow is not None:
         message = f"{method} is not allowed on {path}. Allowed: {allow}."
-        return problem_response(Problem(ErrorCode.METHOD_NOT_ALLOWED, message, allow=allow))
+        return problem_response(Problem(ErrorCode.METHOD_NOT_ALLOWED, message, allow=allow), _dialect(request))
     message = f"There is no {method} {path}. The API is OpenAI's, under /v1; GET /v1/models lists the models."
-    return problem_response(Problem(ErrorCode.UNKNOWN_PATH, message))
+    return problem_response(Problem(ErrorCode.UNKNOWN_PATH, message), _dialect(request))
 
 
 async def _on_crash(request: Request, error: Exception) -> Response:
-    return problem_response(Problem(ErrorCode.INTERNAL, "The router failed on this request."))
+    return problem_response(Problem(ErrorCode.INTERNAL, "The router failed on this request."), _dialect(request))
+
+
+async def _stored_response(request: Request) -> Response:
+    message = "Responses are not stored: keep the answer of POST /v1/responses, and send earlier turns in 'input'."
+    return problem_response(Problem(ErrorCode.UNKNOWN_PATH, message), Dialect.OPENAI)
 
 
 async def _live(request: Request) -> Response:
@@ -118,6 +147,8 @@ def build_api(models: ModelsApi, synced: Callable[[], bool], new_id: Callable[[]
         routes=[
             *(Route(path, models.list) for path in ("/v1/models", "/models")),
             *(Route(path, models.one) for path in ("/v1/models/{name:path}", "/models/{name:path}")),
+            Route("/tei/{name:path}/health", models.health),
+            Route("/v1/responses/{rest:path}", _stored_response, methods=["GET", "POST", "DELETE"]),
             *(Route(path, _live) for path in ("/health", "/health/live")),
             *(Route(path, ready) for path in ("/health/ready", "/readiness")),
         ],

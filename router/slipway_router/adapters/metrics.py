@@ -74,12 +74,12 @@ class RequestMetrics(Collector):
     def __call__(self, exchange: Exchange) -> None:
         """Count one finished exchange."""
         model = exchange.model
-        name = (model.key if model is not None else "", exchange.route.path)
+        name = (model.key if model is not None else "", exchange.route.name)
         series = self._series.get(name)
         if series is None:
             series = self._series[name] = _Series()
             namespace, plain = (model.namespace, model.name) if model is not None else ("", "")
-            self._keys[name] = _Key(namespace, plain, exchange.route.path)
+            self._keys[name] = _Key(namespace, plain, exchange.route.name)
         series.statuses[exchange.status] += 1
         series.duration.add(exchange.ended - exchange.started)
         if exchange.first_byte is not None:

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 CLIENT_CLOSED_REQUEST: Final = 499
 """Status in metrics and logs of a request whose caller left before the answer began (nginx's convention)."""
 _HEAD: Final = (
-    b"POST %b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
+    b"%b %b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
 )
 
 
@@ -161,9 +161,10 @@ class Relay:
         exchange = self._exchange
         self._connection = connection
         self._last_seen = self._parts.clock()
-        path, request_id = exchange.route.path.encode(), exchange.request_id.encode()
-        fields = headers.for_engine(exchange.headers)
-        head = _HEAD % (path, replica.host_header, fields, request_id, len(exchange.body))
+        route = exchange.route
+        fields = headers.for_engine(exchange.headers, route.headers)
+        path, request_id = route.path.encode(), exchange.request_id.encode()
+        head = _HEAD % (route.method, path, replica.host_header, fields, request_id, len(exchange.body))
         connection.send(self, (head, exchange.body))
 
     def _try_another(self, code: ErrorCode) -> None:

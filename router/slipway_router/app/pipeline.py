@@ -11,7 +11,7 @@ from slipway_router.adapters.relay import Relay, RelayParts
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.exchange import Exchange, Headers, Step
 from slipway_router.domain.headers import given_request_id
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.routes import BY_PATH, below_model
 
 _log = logging.getLogger(__name__)
 _CRASH: Final = Problem(ErrorCode.INTERNAL, "The router failed on this request.")
@@ -52,12 +52,17 @@ class Pipeline:
 
     def open(self, method: bytes, path: bytes, headers: Headers, peer: str) -> Exchange | None:
         """The exchange for an inference request; None for everything else."""
-        route = BY_PATH.get(path)
-        if route is None or method != b"POST":
+        route, name = BY_PATH.get(path), ""
+        if route is None:
+            found = below_model(path)
+            if found is None:
+                return None
+            route, name = found
+        if method != route.method:
             return None
         fields = dict(headers)
         request_id = given_request_id(fields) or self._new_id()
-        return Exchange(route, fields, peer, request_id, self._clock())
+        return Exchange(route, fields, peer, request_id, self._clock(), model_name=name)
 
     def screen(self, exchange: Exchange) -> Problem | None:
         """What is wrong with a request, as far as its header tells."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from slipway_crds.engines import Task
+from slipway_crds.engines import ENGINES, OPERATION_TASKS, EngineType, Operation, Task
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,6 +45,12 @@ class CallPolicy:
 DEFAULT_POLICY: Final = CallPolicy()
 
 
+def operations_of(engine: EngineType, tasks: Iterable[Task]) -> frozenset[Operation]:
+    """What a model answers: the operations that its engine has and that one of its tasks opens."""
+    able = frozenset(tasks)
+    return frozenset(operation for operation in ENGINES[engine].operations if OPERATION_TASKS[operation] & able)
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model callers may ask for, awake or not."""
@@ -52,6 +58,10 @@ class Model:
     name: str
     served_names: tuple[str, ...]
     tasks: frozenset[Task]
+    operations: frozenset[Operation] = frozenset()
+    """What it answers."""
+    adapters: tuple[str, ...] = ()
+    """Names under which it serves with one of its LoRA adapters; its engine knows them, too."""
     namespace: str = "default"
     engine: str = ""
     created: int = 0
@@ -83,7 +93,7 @@ class Catalogue:
     models: tuple[Model, ...] = ()
     """Sorted by age."""
     by_name: Mapping[str, Model] = field(default_factory=lambda: MappingProxyType({}))
-    """Model of each served name."""
+    """Model of each served name and of each adapter's name."""
 
     @classmethod
     def of(cls, models: Iterable[Model]) -> "Catalogue":
@@ -91,7 +101,7 @@ class Catalogue:
         ordered = tuple(sorted(models, key=lambda model: (model.created, model.namespace, model.name)))
         by_name: dict[str, Model] = {}
         for model in ordered:
-            for served in model.served_names:
+            for served in (*model.served_names, *model.adapters):
                 by_name.setdefault(served, model)
         return cls(ordered, MappingProxyType(by_name))
 

@@ -10,7 +10,7 @@ from slipway_crds.duration import parse_duration
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import DATA_PORT_NAME, child_name
 from slipway_crds.serving_spec import Queue, Routing, Timeouts
-from slipway_router.domain.catalogue import DEFAULT_POLICY, CallPolicy, Catalogue, Endpoint, Model
+from slipway_router.domain.catalogue import DEFAULT_POLICY, CallPolicy, Catalogue, Endpoint, Model, operations_of
 from slipway_router.domain.keys import Caller, Key, KeyRing
 
 ServiceKey = tuple[str, str]
@@ -50,6 +50,8 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
         namespace=deployment.metadata.namespace,
         served_names=deployment.served_names,
         tasks=frozenset(deployment.tasks),
+        operations=operations_of(deployment.spec.engine.type, deployment.tasks),
+        adapters=deployment.adapter_names,
         engine=deployment.spec.engine.type,
         created=int(created.timestamp()) if created is not None else 0,
         endpoints=endpoints,

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import orjson
 
-from slipway_router.domain.errors import ErrorCode, Problem, envelope
+from slipway_router.domain.dialects import Dialect, error_body, is_error
+from slipway_router.domain.errors import ErrorCode, Problem
 
 MAX_ERROR_BODY: Final = 65536
 """Bytes of an engine's error answer that are read."""
@@ -13,24 +14,27 @@ _MAX_MESSAGE: Final = 2000
 _OVERLOADED: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
-def explain(status: int, body: bytes, model_name: str) -> tuple[int, bytes, Problem]:
+def explain(status: int, body: bytes, model_name: str, dialect: Dialect = Dialect.OPENAI) -> tuple[int, bytes, Problem]:
     """Status and body for the caller, and the problem for the log.
 
-    The engine's word on a wrong request (4xx) reaches the caller, in OpenAI's envelope; its word on its own troubles
-    (5xx) does not.
+    The engine's word on a wrong request (4xx) reaches the caller, in the dialect of the path; its word on its own
+    troubles (5xx) does not.
     """
     if status in _OVERLOADED:
-        problem = Problem(ErrorCode.MODEL_UNAVAILABLE, f"The model '{model_name}' is busy. Try again.", retry_after=1)
-        return problem.status, problem.body(), problem
+        # text-embeddings-inference's clients know a full queue by its 429.
+        full = dialect is Dialect.TEI and status == HTTPStatus.TOO_MANY_REQUESTS
+        code = ErrorCode.OVERLOADED if full else ErrorCode.MODEL_UNAVAILABLE
+        problem = Problem(code, f"The model '{model_name}' is busy. Try again.", retry_after=1)
+        return problem.status, problem.body(dialect), problem
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         problem = Problem(ErrorCode.ENGINE_FAILED, f"The engine of the model '{model_name}' failed on this request.")
-        return problem.status, problem.body(), problem
+        return problem.status, problem.body(dialect), problem
     parsed = _parse(body)
     message = _message(parsed) or f"The engine of the model '{model_name}' refused this request."
     problem = Problem(ErrorCode.REQUEST_REFUSED, message)
-    if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict) and "message" in parsed["error"]:
+    if is_error(dialect, parsed):
         return status, body, problem
-    return status, envelope(message, problem.code.kind, problem.code.code), problem
+    return status, error_body(dialect, status, message, problem.code.kind, problem.code.code), problem
 
 
 def _parse(body: bytes) -> Any:

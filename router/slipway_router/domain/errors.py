@@ -1,15 +1,14 @@
 """Everything that can go wrong with a request, and what the caller is told.
 
-One table: an `ErrorCode` fixes the HTTP status and OpenAI's ``type``; the message says what to do. The envelope is
-that of OpenAI's API: ``{"error": {"message", "type", "param", "code"}}``. Messages of 5xx errors never repeat what an
-engine or a library said.
+One table: an `ErrorCode` fixes the HTTP status and OpenAI's ``type``; the message says what to do. The error object is
+that of the API the path belongs to (`Dialect`). Messages of 5xx errors never repeat what an engine or a library said.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 
-import orjson
+from slipway_router.domain.dialects import Dialect, error_body
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
@@ -27,6 +26,7 @@ class ErrorCode(Enum):
     METHOD_NOT_ALLOWED = ("method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, _INVALID)
     INVALID_HTTP = ("invalid_http", HTTPStatus.BAD_REQUEST, _INVALID)
     INVALID_JSON = ("invalid_json", HTTPStatus.BAD_REQUEST, _INVALID)
+    INVALID_FORM = ("invalid_form", HTTPStatus.BAD_REQUEST, _INVALID)
     INVALID_VALUE = ("invalid_value", HTTPStatus.BAD_REQUEST, _INVALID)
     MISSING_FIELD = ("missing_required_parameter", HTTPStatus.BAD_REQUEST, _INVALID)
     UNSUPPORTED_ENCODING = ("unsupported_content_encoding", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _INVALID)
@@ -34,6 +34,7 @@ class ErrorCode(Enum):
     HEADERS_TOO_LARGE = ("headers_too_large", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, _INVALID)
     REQUEST_TIMEOUT = ("request_timeout", HTTPStatus.REQUEST_TIMEOUT, _INVALID)
     REQUEST_REFUSED = ("request_refused", HTTPStatus.BAD_REQUEST, _INVALID)
+    OVERLOADED = ("model_overloaded", HTTPStatus.TOO_MANY_REQUESTS, _SERVER)
     TOO_MANY_WAITING = ("too_many_waiting", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     MODEL_UNAVAILABLE = ("model_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     ENGINE_UNREACHABLE = ("engine_unreachable", HTTPStatus.BAD_GATEWAY, _SERVER)
@@ -65,9 +66,9 @@ class Problem:
         """The HTTP status."""
         return int(self.code.status)
 
-    def body(self) -> bytes:
-        """The JSON envelope."""
-        return envelope(self.message, self.code.kind, self.code.code, self.param)
+    def body(self, dialect: Dialect = Dialect.OPENAI) -> bytes:
+        """The error object as JSON."""
+        return error_body(dialect, self.status, self.message, self.code.kind, self.code.code, self.param)
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Header fields that belong to the answer, beyond those of every JSON answer."""
@@ -98,8 +99,3 @@ def fail(
 ) -> RequestError:
     """A `RequestError` to raise."""
     return RequestError(Problem(code, message, param, retry_after))
-
-
-def envelope(message: str, kind: str, code: str | None, param: str | None = None) -> bytes:
-    """OpenAI's error object as JSON."""
-    return orjson.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}})

@@ -8,6 +8,8 @@ from slipway_router.domain.errors import Problem
 from slipway_router.domain.keys import Caller
 from slipway_router.domain.routes import Route
 
+Body = bytes | bytearray
+"""A request's body; nobody changes it once it is complete."""
 Headers = Sequence[tuple[bytes, bytes]]
 """Header fields in their order, names in lower case."""
 Fields = Mapping[bytes, bytes]
@@ -23,7 +25,7 @@ class Exchange:
     peer: str
     request_id: str
     started: float
-    body: bytes = b""
+    body: Body = b""
 
     caller: Caller | None = None
     model_name: str = ""

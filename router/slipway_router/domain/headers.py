@@ -1,12 +1,10 @@
 """Which header fields cross the router, in which direction."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from slipway_router.domain.exchange import Fields, Headers
-
-TO_ENGINE: Final = (b"accept", b"content-type", b"traceparent", b"tracestate")
-"""All that an engine sees of a caller's header: never a key, a cookie, an address or an identity."""
 
 _NOT_TO_CALLER: Final = frozenset(
     {
@@ -38,9 +36,9 @@ _NOT_TO_CALLER: Final = frozenset(
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 
-def for_engine(headers: Fields) -> bytes:
-    """The lines of a caller's header that go on to the engine, each with its CRLF."""
-    return b"".join([b"%b: %b\r\n" % (name, headers[name]) for name in TO_ENGINE if name in headers])
+def for_engine(headers: Fields, wanted: Iterable[bytes]) -> bytes:
+    """The lines of a caller's header that go on to the engine, ``wanted`` by their names, each with its CRLF."""
+    return b"".join([b"%b: %b\r\n" % (name, headers[name]) for name in wanted if name in headers])
 
 
 def for_caller(headers: Headers) -> list[tuple[bytes, bytes]]:

@@ -5,7 +5,12 @@ from slipway_router.domain.keys import Caller
 
 
 def entry(served_name: str, model: Model) -> dict[str, object]:
-    """One model under one of its names. ``state`` and ``tasks`` are Slipway's own additions."""
+    """One model under one of its names.
+
+    ``state``, ``tasks`` and ``engine`` are Slipway's own additions. The entry of an adapter has, as vLLM lists it, the
+    model it is laid on as its ``parent``.
+    """
+    parent = {"parent": model.served_names[0]} if served_name in model.adapters else {}
     return {
         "id": served_name,
         "object": "model",
@@ -14,6 +19,7 @@ def entry(served_name: str, model: Model) -> dict[str, object]:
         "state": model.state,
         "tasks": sorted(model.tasks),
         "engine": model.engine,
+        **parent,
     }
 
 

@@ -1,11 +1,19 @@
 """Steps: which model, may the caller use it, can it do what is asked, and can it do so now?"""
 
+from collections.abc import Iterable
+from typing import Final
+
 from slipway_router.domain.catalogue import CatalogueStore, Model
+from slipway_router.domain.dialects import Dialect
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Exchange
+from slipway_router.domain.keys import Caller
+from slipway_router.domain.routes import Route, paths_of
 
-_RETRY_AFTER = 5
+_RETRY_AFTER: Final = 5
 """Seconds; a model that is being started is rarely there sooner."""
+_MOST_NAMES: Final = 5
+"""Names that an error message lists."""
 
 
 class ResolveModel:
@@ -15,11 +23,13 @@ class ResolveModel:
         self._store = store
 
     def __call__(self, exchange: Exchange) -> None:
-        """Set ``exchange.model``.
+        """Set ``exchange.model``, and ``exchange.model_name`` if the request named none.
 
         Raises:
-            RequestError: 404, no model has that name.
+            RequestError: 404, no model has that name; 400, none is named and there are several.
         """
+        if not exchange.model_name:
+            exchange.model_name = self._only_name(exchange.route, exchange.caller)
         model = self._store.current.by_name.get(exchange.model_name)
         if model is None:
             raise fail(
@@ -28,6 +38,29 @@ class ResolveModel:
                 param="model",
             )
         exchange.model = model
+
+    def _only_name(self, route: Route, caller: Caller | None) -> str:
+        """The name of the one model that the caller can mean."""
+        names: dict[str, str] = {}
+        for name, model in self._store.current.by_name.items():
+            if caller is not None and route.operation in model.operations and caller.may_call(name):
+                names.setdefault(model.key, name)
+        if len(names) == 1:
+            return next(iter(names.values()))
+        if not names:
+            message = f"No model of your key answers {route.path}. GET /v1/models lists what they do."
+            raise fail(ErrorCode.UNSUPPORTED_TASK, message)
+        message = (
+            f"{route.path} names no model, and several of your key answer it: {_listed(names.values())}. "
+            "Use /tei/MODEL as the base URL."
+        )
+        raise fail(ErrorCode.MISSING_FIELD, message)
+
+
+def _listed(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = len(ordered) - _MOST_NAMES
+    return ", ".join(ordered[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def authorise(exchange: Exchange) -> None:
@@ -45,19 +78,23 @@ def authorise(exchange: Exchange) -> None:
 
 
 def check_task(exchange: Exchange) -> None:
-    """Refuse a task that the model cannot do.
+    """Refuse what the model's tasks or its engine do not include.
 
     Raises:
         RequestError: 404.
     """
-    model, task = exchange.model, exchange.route.task
-    if model is None or task not in model.tasks:
-        able = ", ".join(sorted(model.tasks)) if model else ""
-        raise fail(
-            ErrorCode.UNSUPPORTED_TASK,
-            f"The model '{exchange.model_name}' does not do {task}. It does: {able}.",
-            param="model",
-        )
+    model, route = exchange.model, exchange.route
+    if model is None or route.operation not in model.operations:
+        raise fail(ErrorCode.UNSUPPORTED_TASK, _unsupported(exchange.model_name, model, route), param="model")
+
+
+def _unsupported(name: str, model: Model | None, route: Route) -> str:
+    path = f"/tei/{name}{route.path}" if route.dialect is Dialect.TEI else route.path
+    if model is None:
+        return f"The model '{name}' does not answer {path}."
+    tasks = ", ".join(sorted(model.tasks))
+    paths = ", ".join(paths_of(model.operations)).replace("MODEL", name)
+    return f"The model '{name}' does not answer {path}. It does {tasks}, at {paths}."
 
 
 def check_available(exchange: Exchange) -> None:

@@ -11,6 +11,7 @@ def comment(text: str) -> bytes:
     return b": %b\n\n" % text.replace("\n", " ").encode()
 
 
-def event(data: bytes) -> bytes:
+def event(data: bytes, name: bytes = b"") -> bytes:
     """One event; ``data`` is JSON, on however many lines."""
-    return b"".join([b"data: %b\n" % line for line in data.splitlines()]) + b"\n"
+    lines = [b"data: %b\n" % line for line in data.splitlines()]
+    return b"".join([b"event: %b\n" % name if name else b"", *lines, b"\n"])

@@ -1,4 +1,8 @@
-"""Token counts, from the ``usage`` object that OpenAI-compatible engines put into answers and last stream chunks."""
+"""Token counts, from the ``usage`` object that engines put into answers and last stream chunks.
+
+Chat completions call them prompt and completion tokens; OpenAI's responses and Anthropic's messages, input and output
+tokens. A stream of messages tells the input with its first ``usage`` and the output with its last one.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,8 +11,8 @@ from typing import Final
 _MARK: Final = b'"usage"'
 _WINDOW: Final = 512
 """Bytes after the mark in which the counts stand."""
-_PROMPT: Final = re.compile(rb'"prompt_tokens"\s*:\s*(\d{1,12})')
-_COMPLETION: Final = re.compile(rb'"completion_tokens"\s*:\s*(\d{1,12})')
+_PROMPT: Final = re.compile(rb'"(?:prompt|input)_tokens"\s*:\s*(\d{1,12})')
+_COMPLETION: Final = re.compile(rb'"(?:completion|output)_tokens"\s*:\s*(\d{1,12})')
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +24,16 @@ class Usage:
 
 
 class UsageFinder:
-    """Looks for the last ``"usage"`` in an answer that arrives in pieces, without decoding the rest.
+    """Looks for the first and the last ``"usage"`` in an answer that arrives in pieces, without decoding the rest.
 
     Inside a JSON string the mark cannot stand: its quotes would be escaped there.
     """
 
-    __slots__ = ("_carry", "_found")
+    __slots__ = ("_carry", "_first", "_found")
 
     def __init__(self) -> None:
         self._carry = b""
+        self._first = b""
         self._found = b""
 
     def feed(self, piece: bytes) -> None:
@@ -38,13 +43,20 @@ class UsageFinder:
         if at < 0:
             self._carry = data[1 - len(_MARK) :]
             return
+        if not self._first:
+            first = data.find(_MARK)
+            if first < at:
+                self._first = data[first : first + _WINDOW]
+            elif not self._carry.startswith(_MARK):
+                self._first = self._found  # Of an earlier piece, if there was one.
         self._found = data[at : at + _WINDOW]
         self._carry = self._found if len(data) - at < _WINDOW else b""
 
     @property
     def usage(self) -> Usage | None:
         """The counts, if the answer had any."""
-        prompt, completion = _PROMPT.search(self._found), _COMPLETION.search(self._found)
+        prompt = _PROMPT.search(self._found) or _PROMPT.search(self._first)
+        completion = _COMPLETION.search(self._found) or _COMPLETION.search(self._first)
         if prompt is None and completion is None:
             return None
         return Usage(int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
