@@ -42,9 +42,9 @@ def test_named_namespaces_get_roles_and_the_cluster_gets_none(helm: Helm) -> Non
     }
     assert of_kind(objects, "ClusterRole").keys() == USER_ROLES
     assert not of_kind(objects, "ClusterRoleBinding")
-    assert of_kind(objects, "Role").keys() == {*names, "slipway-operator-lease"}
+    assert of_kind(objects, "Role").keys() == {*names, "slipway-operator-home"}
     bindings = of_kind(objects, "RoleBinding")
-    assert bindings.keys() == {*names, "slipway-operator-lease"}
+    assert bindings.keys() == {*names, "slipway-operator-home"}
     assert {subject["namespace"] for binding in bindings.values() for subject in binding["subjects"]} == {NAMESPACE}
 
 
@@ -53,6 +53,18 @@ def test_named_namespaces_get_the_rights_that_the_cluster_would(helm: Helm) -> N
     named = of_kind(helm.render("watchNamespaces={team-a}"), "Role")
     for program in ("slipway-operator", "slipway-router"):
         assert named[f"team-a/{program}"]["rules"] == everywhere[program]["rules"]
+
+
+def test_at_home_the_operator_has_its_lease_and_the_keys_of_providers(helm: Helm) -> None:
+    home = of_kind(helm.render("watchNamespaces={team-a}"), "Role")["slipway-operator-home"]
+    assert {
+        (right, *rule.get("resourceNames", ())) for rule in home["rules"] for right in _rights({"rules": [rule]})
+    } == {
+        (("coordination.k8s.io", "leases", "create"),),
+        (("coordination.k8s.io", "leases", "get"), "slipway-operator"),
+        (("coordination.k8s.io", "leases", "update"), "slipway-operator"),
+        *((("", "secrets", verb), "slipway-provider-keys") for verb in ("create", "get", "patch")),
+    }
 
 
 def test_who_may_edit_models_may_not_make_keys(helm: Helm) -> None:

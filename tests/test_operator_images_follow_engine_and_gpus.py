@@ -1,7 +1,10 @@
 """Each engine's pods run its image, or the one for GPUs where the model asks for them."""
 
+from typing import Any
+
 import pytest
 
+from slipway_crds.engines import EngineType
 from slipway_operator.domain.resources import DEPLOYMENT, MODEL_DEPLOYMENT, Ref
 from tests.fakes.cluster import FakeCluster
 from tests.operators import IMAGES, NAMESPACE, Operator, model
@@ -26,7 +29,7 @@ def image_of(cluster: FakeCluster) -> str:
 )
 def test_the_image_of_a_model(engine: str, gpus: int | None, image: str) -> None:
     cluster = FakeCluster()
-    resources = {} if gpus is None else {"resources": {"gpu": {"count": gpus}}}
+    resources: dict[str, Any] = {} if gpus is None else {"resources": {"gpu": {"count": gpus}}}
     cluster.put(model(engine={"type": engine}, model={"source": "hf://org/repo"}, **resources))
     Operator(cluster).settle("m")
     assert image_of(cluster) == image
@@ -38,7 +41,7 @@ def test_gpus_given_later_bring_another_image() -> None:
     Operator(cluster).settle("m")
     cluster.put(model(engine={"type": "vllm"}, resources={"gpu": {"count": 1}}))
     Operator(cluster).settle("m")
-    assert image_of(cluster) == IMAGES["vllm"].gpu
+    assert image_of(cluster) == IMAGES[EngineType.VLLM].gpu
 
 
 def test_the_models_own_image_comes_first() -> None:

@@ -31,15 +31,26 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 {{- end }}
 
-{{/* Engine to image as JSON, without the engines that have none. */}}
+{{/* Engine to its images as JSON, {"vllm": {"cpu": I, "gpu": J}}, without what is empty. */}}
 {{- define "slipway.runtimeImages" -}}
 {{- $images := dict -}}
-{{- range $engine, $repository := .Values.runtime.images -}}
+{{- range $engine, $repositories := .Values.runtime.images -}}
+{{- $found := dict -}}
+{{- range $kind, $repository := kindIs "string" $repositories | ternary (dict "cpu" $repositories) $repositories -}}
 {{- if $repository -}}
-{{- $_ := set $images $engine (include "slipway.image" (dict "root" $ "repository" $repository "tag" "")) -}}
+{{- $_ := set $found $kind (include "slipway.image" (dict "root" $ "repository" $repository "tag" "")) -}}
+{{- end -}}
+{{- end -}}
+{{- if $found -}}
+{{- $_ := set $images $engine $found -}}
 {{- end -}}
 {{- end -}}
 {{ toJson $images }}
+{{- end }}
+
+{{/* The Secret by which the operator hands the keys of external models to the routers. */}}
+{{- define "slipway.providerKeys" -}}
+{{ include "slipway.name" (dict "root" . "component" "provider-keys") }}
 {{- end }}
 
 {{/* Pod security of the level "restricted". */}}
