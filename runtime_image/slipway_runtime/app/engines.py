@@ -1,6 +1,7 @@
 """Which engine runs a model: the one place that names them all."""
 
 import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from slipway_runtime.domain.dummy import DEFAULT_SLOTS as DUMMY_SLOTS
 from slipway_runtime.domain.dummy import DummyOptions
 from slipway_runtime.domain.engine import Engine
 from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.images_options import DiffusersOptions
 from slipway_runtime.domain.llamacpp import DEFAULT_SLOTS, LlamaCppOptions, LlamaServerConfig
 from slipway_runtime.domain.sentence_transformers import OnnxOptions
 
@@ -105,6 +107,30 @@ def _onnx(env: RuntimeEnv) -> MakeEngine:
     return make
 
 
+def _diffusers(env: RuntimeEnv) -> MakeEngine:
+    options = parse_arguments("diffusers", env.engine_args, DiffusersOptions)
+    _require("diffusers", env)
+
+    def make(weights: Path | None) -> Engine:
+        # PyTorch reads it when it is imported. Threads that spin while they wait burn the container's CPU quota.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        # Its libraries are part of the diffusers runtime only.
+        from slipway_runtime.adapters.diffusers.server import DiffusersServer
+
+        server = DiffusersServer(
+            _needed(weights, env),
+            options,
+            served_names(env),
+            gpu_count=env.gpu_count,
+            threads=options.threads or usable_cpus(),
+        )
+        # While one run is on its way, requests for the next gather.
+        bound = Concurrency(env.max_concurrency or 2 * options.max_batch, options.max_queue)
+        return InProcessEngine(server, env.host, env.data_port, bound)
+
+    return make
+
+
 def _require(package: str, env: RuntimeEnv) -> None:
     # Not imported: only the engine's own process needs it in memory.
     if importlib.util.find_spec(package) is None:
@@ -123,4 +149,5 @@ _MAKERS: Mapping[EngineType, Callable[[RuntimeEnv], MakeEngine]] = {
     EngineType.DUMMY: _dummy,
     EngineType.LLAMACPP: _llamacpp,
     EngineType.ONNX: _onnx,
+    EngineType.DIFFUSERS: _diffusers,
 }

@@ -1,0 +1,1 @@
+"""Diffusion pipelines of Hugging Face's diffusers, in this process."""
