@@ -1,4 +1,5 @@
-# One image per target: operator, router, runtime-llamacpp, runtime-onnx.
+# One image per target: operator, router, runtime-llamacpp, runtime-onnx, runtime-vllm, runtime-vllm-cpu,
+# runtime-diffusers.
 #
 #   docker build --target router --tag slipway-router:0.1.0 .
 #
@@ -55,6 +56,19 @@ COPY runtime_image/slipway_runtime/__init__.py slipway_runtime/
 COPY runtime_image/slipway_runtime/demo slipway_runtime/demo
 RUN python -c 'import pathlib; from slipway_runtime.demo.resolve import resolve_demo; \
 resolve_demo("embed", pathlib.Path("/opt/demo"))'
+
+FROM build AS runtime-vllm-dependencies
+COPY requirements/runtime-vllm.txt requirements/
+RUN requirements/install.sh requirements/runtime-vllm.txt
+
+# PyTorch with CUDA's libraries, 4 GB: images are built on this stage, not copied from it, so that registries and nodes
+# keep it once. Triton is left out: it compiles kernels for GPUs with a compiler, which these images do not have.
+FROM base AS torch
+COPY --from=build /opt/slipway /opt/slipway
+COPY requirements/install.sh requirements/torch.txt /opt/slipway/requirements/
+RUN --mount=type=bind,from=build,source=/opt/build,target=/opt/build \
+    /opt/slipway/requirements/install.sh /opt/slipway/requirements/torch.txt \
+    && rm -r /opt/slipway/lib/python3.11/site-packages/triton /opt/slipway/lib/python3.11/site-packages/torch/include
 
 FROM build AS code
 COPY requirements/build.txt requirements/
@@ -117,6 +131,41 @@ COPY --from=runtime-onnx-dependencies /opt/slipway /opt/slipway
 COPY --from=demo-embed /opt/demo /opt/slipway/lib/python3.11/site-packages/slipway_runtime/demo
 COPY --from=runtime-code /opt/slipway /opt/slipway
 LABEL org.opencontainers.image.title="slipway-runtime-onnx"
+USER 10001:10001
+EXPOSE 8000 8081
+ENTRYPOINT ["slipway-runtime"]
+
+FROM base AS runtime-vllm
+# For GPUs: Triton compiles what calls its kernels when the engine starts, hence the C compiler.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev libnuma1 libpython3-dev \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
+COPY --from=runtime-vllm-dependencies /opt/slipway /opt/slipway
+COPY --from=runtime-code /opt/slipway /opt/slipway
+LABEL org.opencontainers.image.title="slipway-runtime-vllm"
+USER 10001:10001
+EXPOSE 8000 8081
+ENTRYPOINT ["slipway-runtime"]
+
+FROM torch AS runtime-vllm-cpu
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libnuma1 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
+COPY requirements/runtime-vllm-cpu.txt /opt/slipway/requirements/
+RUN --mount=type=bind,from=build,source=/opt/build,target=/opt/build \
+    /opt/slipway/requirements/install.sh /opt/slipway/requirements/runtime-vllm-cpu.txt
+COPY --from=runtime-code /opt/slipway /opt/slipway
+LABEL org.opencontainers.image.title="slipway-runtime-vllm-cpu"
+USER 10001:10001
+EXPOSE 8000 8081
+ENTRYPOINT ["slipway-runtime"]
+
+FROM torch AS runtime-diffusers
+COPY requirements/runtime-diffusers.txt /opt/slipway/requirements/
+RUN --mount=type=bind,from=build,source=/opt/build,target=/opt/build \
+    /opt/slipway/requirements/install.sh /opt/slipway/requirements/runtime-diffusers.txt
+COPY --from=runtime-code /opt/slipway /opt/slipway
+LABEL org.opencontainers.image.title="slipway-runtime-diffusers"
 USER 10001:10001
 EXPOSE 8000 8081
 ENTRYPOINT ["slipway-runtime"]
