@@ -16,6 +16,7 @@ from slipway_crds.keys import hash_key
 from slipway_router.app.router import Router, RouterOptions, Sources, serving
 from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
+from slipway_router.domain.provider import KeyLookup, no_keys
 from slipway_router.domain.waking import NoWaker, Waker
 
 KEY = "sk-slipway-all"
@@ -35,10 +36,11 @@ RING = KeyRing.of(
 
 def model(name: str, *ports: int, **fields: Any) -> Model:
     """A model with a replica on each of ``ports``; by default one of vLLM that does all text tasks."""
-    fields = {"engine": EngineType.VLLM, "tasks": TEXT_TASKS, "served_names": (name,)} | fields
-    operations = operations_of(fields["engine"], fields["tasks"])
     endpoints = tuple(Endpoint("127.0.0.1", port) for port in ports)
-    return Model(name=name, endpoints=endpoints, operations=operations, **fields)
+    defaults = {"engine": EngineType.VLLM, "tasks": TEXT_TASKS, "served_names": (name,), "endpoints": endpoints}
+    fields = defaults | fields
+    operations = operations_of(fields["engine"], fields["tasks"])
+    return Model(name=name, operations=operations, **fields)
 
 
 @dataclass
@@ -102,12 +104,13 @@ async def running_router(
     models: Sequence[Model] = (),
     *,
     waker: Waker | None = None,
+    provider_keys: KeyLookup = no_keys,
     synced: Callable[[], bool] = lambda: True,
     **options: Any,
 ) -> AsyncIterator[RouterUnderTest]:
     """A router that serves ``models`` to the keys of this module."""
     catalogue, keys, log = CatalogueStore(Catalogue.of(models)), KeyStore(RING), BytesIO()
-    sources = Sources(catalogue, keys, synced, waker or NoWaker())
+    sources = Sources(catalogue, keys, synced, waker or NoWaker(), provider_keys)
     served = serving(sources, host="127.0.0.1", port=0, admin_port=0, options=RouterOptions(**options), access_log=log)
     async with served as router, AsyncExitStack() as closing:
         yield RouterUnderTest(router, catalogue, keys, log, closing)

@@ -35,6 +35,7 @@ def test_read(body: bytes, model: str, stream: bool) -> None:
         (b'{"model": "m",}', ErrorCode.INVALID_JSON, "byte 14"),
         (b'{"model": "m"} {', ErrorCode.INVALID_JSON, "byte 16"),
         (b'{"model": "\xff"}', ErrorCode.INVALID_JSON, "UTF-8"),
+        (b'{"model": "m", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", ErrorCode.INVALID_JSON, "deeply"),
         (b'"m"', ErrorCode.INVALID_JSON, "object"),
         (b'{"model": ""}', ErrorCode.INVALID_VALUE, "1 to 256"),
         (b'{"model": "' + b"m" * 257 + b'"}', ErrorCode.INVALID_VALUE, "1 to 256"),

@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.app.settings import Settings
 
 
@@ -22,11 +24,17 @@ def test_every_setting_is_read() -> None:
             "SLIPWAY_WATCH_NAMESPACES": "a, b,",
             "SLIPWAY_DRAIN_TIMEOUT": "1m30s",
             "SLIPWAY_MAX_BODY_BYTES": "10",
+            "SLIPWAY_MAX_BUFFERED_BYTES": "20",
+            "SLIPWAY_IMAGE_URL_HOSTS": "a.example, *.b.example",
+            "SLIPWAY_PROVIDER_KEYS_DIR": "/keys",
+            "SLIPWAY_PROVIDER_CA_FILE": "/ca.pem",
             "SLIPWAY_ACCESS_LOG": "off",
             "SLIPWAY_LOG_LEVEL": "Warning",
         }
     )
-    assert settings == Settings("127.0.0.1", 1, 2, ("a", "b"), 90, 10, False, "warning")
+    assert settings == Settings(
+        "127.0.0.1", 1, 2, ("a", "b"), 90, 10, 20, ("a.example", "*.b.example"), "/keys", "/ca.pem", False, "warning"
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,3 +60,13 @@ def test_the_program_ends_with_the_advice() -> None:
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
     assert ended.returncode == 1
     assert ended.stderr.startswith("slipway-router: SLIPWAY_DRAIN_TIMEOUT: 'soon' is not a duration")
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_certificates_must_be_one(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ValueError, match="SLIPWAY_PROVIDER_CA_FILE") as error:
+        provider_tls(str(file))
+    assert "certificates in PEM" in str(error.value)

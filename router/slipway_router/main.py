@@ -5,12 +5,16 @@ import gc
 import logging
 import os
 import signal
+import ssl
 import sys
+from pathlib import Path
 
 import uvloop
 
 from slipway_router.adapters.json_log import JsonFormatter
 from slipway_router.adapters.kube_catalogue import KubeCatalogue
+from slipway_router.adapters.provider_keys import ProviderKeyFiles
+from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.app.router import RouterOptions, Sources, serving
 from slipway_router.app.settings import Settings
 from slipway_router.domain.catalogue import CatalogueStore
@@ -19,7 +23,7 @@ from slipway_router.domain.keys import KeyStore
 _log = logging.getLogger("slipway_router")
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, tls: ssl.SSLContext) -> None:
     """Serve until SIGTERM or SIGINT, then let answers under way finish."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -29,11 +33,16 @@ async def run(settings: Settings) -> None:
     cluster = KubeCatalogue(catalogue, keys, settings.watch_namespaces)
     cluster.start()
     async with serving(
-        Sources(catalogue, keys, cluster.synced),
+        Sources(catalogue, keys, cluster.synced, provider_keys=ProviderKeyFiles(Path(settings.provider_keys_dir))),
         host=settings.host,
         port=settings.port,
         admin_port=settings.admin_port,
-        options=RouterOptions(max_body_bytes=settings.max_body_bytes),
+        options=RouterOptions(
+            max_body_bytes=settings.max_body_bytes,
+            max_buffered_bytes=settings.max_buffered_bytes,
+            image_hosts=settings.image_url_hosts,
+            provider_tls=tls,
+        ),
         access_log=sys.stdout.buffer if settings.access_log else None,
         drain_seconds=settings.drain_timeout,
     ) as router:
@@ -47,6 +56,7 @@ def main() -> None:
     """Entry point. Exits with 1 and says why if a setting is wrong."""
     try:
         settings = Settings.from_env(os.environ)
+        tls = provider_tls(settings.provider_ca_file)
     except ValueError as error:
         sys.exit(f"slipway-router: {error}")
     handler = logging.StreamHandler(sys.stderr)
@@ -55,7 +65,7 @@ def main() -> None:
     # What was imported stays for good, and requests leave few cycles behind: collect less often.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    uvloop.run(run(settings))
+    uvloop.run(run(settings, tls))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -157,10 +158,10 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
 
 
 @asynccontextmanager
-async def upstream(script: Script = openai_like) -> AsyncIterator[Upstream]:
-    """An engine on a free port of loopback."""
+async def upstream(script: Script = openai_like, tls: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:
+    """An engine on a free port of loopback, behind TLS if ``tls`` is given."""
     engine = Upstream(0, script)
-    server = await asyncio.start_server(engine.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(engine.serve, "127.0.0.1", 0, ssl=tls)
     engine.port = server.sockets[0].getsockname()[1]
     try:
         yield engine

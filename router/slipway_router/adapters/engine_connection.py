@@ -6,12 +6,15 @@ from typing import Final, Protocol
 
 import httptools
 
-from slipway_router.domain.exchange import Body, Headers
+from slipway_router.domain.exchange import Headers
+from slipway_router.domain.renaming import Pieces
 
 MAX_HEAD: Final = 65536
 """Bytes of an engine's response header; more is a failure."""
 _JOIN_LIMIT: Final = 65536
-"""Bytes of a body up to which copying it behind the head is cheaper than a second write."""
+"""Bytes of a request up to which copying it into one piece is cheaper than a second write."""
+_SLICE: Final = 262144
+"""Bytes of a large body that are written at a time: what a transport cannot send at once it copies, or encrypts."""
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
@@ -54,6 +57,8 @@ class EngineConnection(asyncio.Protocol):
         "_paused",
         "_pieces",
         "_transport",
+        "_unsent",
+        "_write_paused",
         "closed",
         "idle_since",
         "used",
@@ -69,6 +74,8 @@ class EngineConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._handler: ResponseHandler | None = None
         self._paused = False
+        self._write_paused = False
+        self._unsent: list[memoryview] = []
         self._reset()
 
     def _reset(self) -> None:
@@ -88,22 +95,30 @@ class EngineConnection(asyncio.Protocol):
         """Whether a request can be sent, as far as this side knows."""
         return not self.closed and not self._transport.is_closing()
 
-    def send(self, handler: ResponseHandler, request: tuple[bytes, Body]) -> None:
-        """Send the head and body of a request; its answer goes to ``handler``."""
+    def send(self, handler: ResponseHandler, request: Pieces) -> None:
+        """Send a request, given in pieces; its answer goes to ``handler``."""
         self._reset()
         self._handler = handler
-        head, body = request
-        if len(body) <= _JOIN_LIMIT:
-            self._transport.write(head + body)
+        if sum(map(len, request)) <= _JOIN_LIMIT:
+            self._transport.write(b"".join(request))
         else:
-            self._transport.writelines(request)
+            self._unsent = [memoryview(piece) for piece in reversed(request)]
+            self._send_on()
+
+    def _send_on(self) -> None:
+        unsent = self._unsent
+        while unsent and not self._write_paused:
+            piece = unsent.pop()
+            if len(piece) > _SLICE:
+                unsent.append(piece[_SLICE:])
+            self._transport.write(piece[:_SLICE])
 
     def release(self) -> bool:
         """Let go of the handler. True if the connection can carry another request; otherwise it is cut."""
         self._handler = None
         self.used = True
         # What is left of a request that was answered early would stand before the next one.
-        sent = self.usable and not self._transport.get_write_buffer_size()
+        sent = self.usable and not self._unsent and not self._transport.get_write_buffer_size()
         if self._complete and self._keep and sent:
             self.resume()
             return True
@@ -113,6 +128,7 @@ class EngineConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Cut the connection, so that the engine stops working at once."""
         self._handler = None
+        self._unsent = []
         if not self.closed:
             self.closed = True
             self._transport.abort()
@@ -138,6 +154,7 @@ class EngineConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the handler, unless the answer was one that ends with the connection."""
         self.closed = True
+        self._unsent = []
         handler, self._handler = self._handler, None
         if handler is None or self._complete:
             return
@@ -146,6 +163,15 @@ class EngineConnection(asyncio.Protocol):
             handler.received(None, [], True)
         else:
             handler.lost(exc or ConnectionResetError("the engine closed the connection"))
+
+    def pause_writing(self) -> None:
+        """The engine reads slower than the request is sent."""
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._write_paused = False
+        self._send_on()
 
     def data_received(self, data: bytes) -> None:
         """Parse one read and hand over what was in it."""

@@ -1,6 +1,7 @@
 """Kept-alive connections to each replica, last used first."""
 
 import asyncio
+import ssl
 from typing import Final
 
 from slipway_router.adapters.engine_connection import EngineConnection
@@ -15,8 +16,10 @@ IDLE_SECONDS: Final = 30.0
 class EnginePools:
     """The connections of one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, tls: ssl.SSLContext) -> None:
         self._loop = loop
+        self._tls = tls
+        """For endpoints that speak TLS: whose certificates are trusted."""
         self._idle: dict[Replica, list[EngineConnection]] = {}
 
     def take(self, replica: Replica) -> EngineConnection | None:
@@ -32,11 +35,18 @@ class EnginePools:
         """A new connection.
 
         Raises:
-            OSError: nobody listens there, or not within ``within`` seconds (`TimeoutError`).
+            OSError: nobody listens there, nobody trustworthy (`ssl.SSLError`), or not within ``within`` seconds
+                (`TimeoutError`).
         """
         endpoint = replica.endpoint
-        async with asyncio.timeout(within):
-            _, connection = await self._loop.create_connection(EngineConnection, endpoint.host, endpoint.port)
+        tls = self._tls if endpoint.tls else None
+        try:
+            async with asyncio.timeout(within):
+                _, connection = await self._loop.create_connection(
+                    EngineConnection, endpoint.host, endpoint.port, ssl=tls
+                )
+        except UnicodeError as error:  # A label of the name is too long for DNS.
+            raise OSError(f"{endpoint.host}: {error}") from None
         return connection
 
     def give_back(self, replica: Replica, connection: EngineConnection) -> None:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from slipway_router.adapters.downstream import Downstream, Running
+from slipway_router.domain.bodies import Bodies
 from slipway_router.domain.errors import ErrorCode, Problem
 from slipway_router.domain.exchange import Exchange, Headers
 
@@ -25,6 +26,7 @@ class Front(Protocol):
     """The pipeline, as servers see it."""
 
     max_body_bytes: int
+    bodies: Bodies
 
     def open(self, method: bytes, path: bytes, headers: Headers, peer: str) -> Exchange | None:
         """The exchange for a request on a hot path; None for everything else."""
@@ -70,7 +72,6 @@ class HotCycle(RequestResponseCycle):
         self._chunks = chunks
         self._expects_continue = expects_continue
         self._problem = front.screen(exchange)
-        self._pieces: list[bytes] = []
         self._size = 0
         self._its_turn = False
         self._head = b""
@@ -94,12 +95,16 @@ class HotCycle(RequestResponseCycle):
         self._size += len(piece)
         limit = self._front.max_body_bytes
         if self._size > limit:
-            self._pieces.clear()
-            self._problem = Problem(ErrorCode.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")
-            if self._its_turn and not self.response_complete:
-                self._refuse(self._problem)
-        elif self._problem is None:
-            self._pieces.append(piece)
+            self._stop_taking(Problem(ErrorCode.BODY_TOO_LARGE, f"The body is larger than {limit} bytes."))
+        elif self._problem is None and not self._front.bodies.add(self._exchange, piece):
+            message = "The router holds as many request bodies as it may. Try again."
+            self._stop_taking(Problem(ErrorCode.ROUTER_FULL, message, retry_after=1))
+
+    def _stop_taking(self, problem: Problem) -> None:
+        self._front.bodies.drop(self._exchange)
+        self._problem = problem
+        if self._its_turn and not self.response_complete:
+            self._refuse(problem)
 
     def end_body(self) -> None:
         """The request is complete."""
@@ -111,9 +116,6 @@ class HotCycle(RequestResponseCycle):
         if self._problem is not None:
             self._refuse(self._problem)
             return
-        pieces = self._pieces
-        self._exchange.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._pieces = []
         self.running = self._front.run(self._exchange, self)
 
     def _refuse(self, problem: Problem) -> None:
@@ -126,6 +128,7 @@ class HotCycle(RequestResponseCycle):
         running, self.running = self.running, None
         if running is not None:
             running.cancel()
+        self._front.bodies.drop(self._exchange)
 
     # The answer (Downstream).
 

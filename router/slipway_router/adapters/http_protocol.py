@@ -65,6 +65,9 @@ class RouterProtocol(HttpToolsProtocol):
         active, self._active = self._active, None
         if active is not None:
             active.leave()
+        for cycle, _ in self.pipeline:
+            if isinstance(cycle, HotCycle):
+                cycle.leave()
         if isinstance(self.cycle, HotCycle):
             self.cycle = None  # type: ignore[assignment]
         self.pipeline.clear()

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from slipway_router.domain.balancing import Balancer
+from slipway_router.domain.bodies import Bodies
 from slipway_router.domain.catalogue import CatalogueStore, Model
 from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.waiting import WaitingRoom
@@ -129,9 +130,10 @@ class CurrentState(Collector):
     """What can be read off at any time."""
 
     def __init__(
-        self, store: CatalogueStore, balancer: Balancer, room: WaitingRoom, synced: Callable[[], bool]
+        self, store: CatalogueStore, balancer: Balancer, room: WaitingRoom, bodies: Bodies, synced: Callable[[], bool]
     ) -> None:
         self._store = store
+        self._bodies = bodies
         self._synced = synced
         self._values: tuple[tuple[str, str, Callable[[Model], int]], ...] = (
             ("slipway_router_in_flight_requests", "Requests that replicas work on.", balancer.in_flight),
@@ -150,6 +152,8 @@ class CurrentState(Collector):
             for model in self._store.current.models:
                 family.add_metric([model.namespace, model.name], read(model))
             yield family
+        text = "Bytes of request bodies that are held."
+        yield GaugeMetricFamily("slipway_router_buffered_bytes", text, value=float(self._bodies.size))
         text = "1 when the router knows its models and keys."
         yield GaugeMetricFamily("slipway_router_synced", text, value=float(self._synced()))
 

@@ -15,9 +15,10 @@ from slipway_router.adapters.answering import Answer
 from slipway_router.adapters.downstream import Downstream
 from slipway_router.adapters.engine_connection import EngineConnection, ResponseHead
 from slipway_router.adapters.engine_pool import EnginePools
+from slipway_router.adapters.engine_request import request_of
 from slipway_router.adapters.holding import Holder
-from slipway_router.domain import headers
 from slipway_router.domain.balancing import Balancer, Lease, Replica
+from slipway_router.domain.bodies import Bodies
 from slipway_router.domain.catalogue import Model
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.exchange import Exchange
@@ -26,9 +27,6 @@ _log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST: Final = 499
 """Status in metrics and logs of a request whose caller left before the answer began (nginx's convention)."""
-_HEAD: Final = (
-    b"%b %b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ class RelayParts:
     balancer: Balancer
     pools: EnginePools
     holder: Holder
+    bodies: Bodies
     caller_timeout: float
     """Seconds that a caller may stop reading while an answer waits for it."""
     on_end: Callable[[Exchange], None]
@@ -152,20 +151,17 @@ class Relay:
     async def _connect(self, replica: Replica) -> None:
         try:
             connection = await self._parts.pools.connect(replica, self._model.policy.connect_timeout)
-        except OSError:
+        except OSError as error:
+            if replica.endpoint.tls:
+                _log.warning("request %s: %s: %s", self._exchange.request_id, replica.address, error)
             self._try_another(ErrorCode.ENGINE_UNREACHABLE)
         else:
             self._send(connection, replica)
 
     def _send(self, connection: EngineConnection, replica: Replica) -> None:
-        exchange = self._exchange
         self._connection = connection
         self._last_seen = self._parts.clock()
-        route = exchange.route
-        fields = headers.for_engine(exchange.headers, route.headers)
-        path, request_id = route.path.encode(), exchange.request_id.encode()
-        head = _HEAD % (route.method, path, replica.host_header, fields, request_id, len(exchange.body))
-        connection.send(self, (head, exchange.body))
+        connection.send(self, request_of(self._exchange, replica))
 
     def _try_another(self, code: ErrorCode) -> None:
         """Nothing was answered: on to the next replica, if there may be a next try."""
@@ -191,7 +187,7 @@ class Relay:
         if head is not None:
             if self._lease is not None:
                 self._lease.replica.answered()
-            self._exchange.body = b""  # There is no further try from here on.
+            self._parts.bodies.drop(self._exchange)  # There is no further try from here on.
             reply.take_head(head)
         if reply.refused:
             if reply.collect(pieces, complete):
@@ -269,6 +265,7 @@ class Relay:
         self._done = True
         self._release()
         self._parts.active.discard(self)
+        self._parts.bodies.drop(self._exchange)
         self._answer.close_books()
         self._exchange.ended = self._parts.clock()
         self._parts.on_end(self._exchange)

@@ -43,6 +43,7 @@ class Pipeline:
         new_id: Callable[[], str],
     ) -> None:
         self.max_body_bytes = max_body_bytes
+        self.bodies = relays.bodies
         self._on_headers = on_headers
         self._on_body = on_body
         self._on_end = on_end
@@ -80,6 +81,7 @@ class Pipeline:
 
     def refuse(self, exchange: Exchange, problem: Problem, downstream: Downstream) -> None:
         """Answer with an error."""
+        self.bodies.drop(exchange)
         answer(downstream, exchange, problem)
         exchange.ended = self._clock()
         self._on_end(exchange)

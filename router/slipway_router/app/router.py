@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -16,16 +17,20 @@ from slipway_router.adapters.holding import PROGRESS_SECONDS, Holder
 from slipway_router.adapters.http_api import ModelsApi, build_api
 from slipway_router.adapters.http_server import HttpServer
 from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
+from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.domain.authentication import Authenticate
 from slipway_router.domain.balancing import Balancer
+from slipway_router.domain.bodies import MAX_BUFFERED_BYTES, Bodies
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.exchange import Exchange, Step
 from slipway_router.domain.keys import KeyStore
 from slipway_router.domain.observing import Observer
 from slipway_router.domain.parsing import parse_call
-from slipway_router.domain.resolving import ResolveModel, authorise, check_available, check_task
+from slipway_router.domain.pictures import CheckPictures
+from slipway_router.domain.provider import KeyLookup, no_keys
+from slipway_router.domain.resolving import FindProviderKey, ResolveModel, authorise, check_available, check_task
 from slipway_router.domain.waiting import WaitingRoom
 from slipway_router.domain.waking import NoWaker, Waker
 
@@ -39,12 +44,18 @@ class RouterOptions:
     """How a router behaves, wherever it runs. Times are in seconds."""
 
     max_body_bytes: int = 32 * 1024 * 1024
+    max_buffered_bytes: int = MAX_BUFFERED_BYTES
+    """Of the bodies of all requests together, while they are read or wait for an engine to take them."""
     request_timeout: float = 120.0
     """How long a request may take to arrive."""
     caller_timeout: float = 120.0
     """How long a caller may stop reading."""
     progress_interval: float = PROGRESS_SECONDS
     """Between two words of progress to a streaming caller whose model wakes."""
+    image_hosts: tuple[str, ...] = ()
+    """Hosts, as globs, that callers may have engines fetch pictures from."""
+    provider_tls: ssl.SSLContext = field(default_factory=provider_tls)
+    """Which certificates of providers are trusted. Default: those that the system trusts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,8 @@ class Sources:
     synced: Callable[[], bool]
     """Whether the first full picture is there."""
     waker: Waker = field(default_factory=NoWaker)
+    provider_keys: KeyLookup = no_keys
+    """Keys of external models, by ``namespace.name``."""
     observer: Observer | None = None
     """Who else is told of requests."""
 
@@ -70,22 +83,31 @@ class Router:
         self._balancer = Balancer(Random(), time.monotonic)
         sources.catalogue.subscribe(self._balancer.update)
         room = self._room = WaitingRoom()
-        self._pools = EnginePools(loop)
+        self._pools = EnginePools(loop, options.provider_tls)
+        bodies = Bodies(options.max_buffered_bytes)
         count = RequestMetrics()
-        registry = registry_of(count, CurrentState(sources.catalogue, self._balancer, room, sources.synced))
+        registry = registry_of(count, CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced))
         self._log = AccessLog(access_log, loop) if access_log is not None else None
         observer = sources.observer
         on_end = _in_turn([count, *([self._log] if self._log else []), *([observer.ended] if observer else [])])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
         relays = self._relays = RelayParts(
-            loop, time.monotonic, self._balancer, self._pools, holder, options.caller_timeout, on_end
+            loop, time.monotonic, self._balancer, self._pools, holder, bodies, options.caller_timeout, on_end
         )
         authenticate = Authenticate(sources.keys, time.time)
         new_id = RequestIds()
         self.pipeline = Pipeline(
             on_headers=(authenticate,),
-            on_body=(parse_call, ResolveModel(sources.catalogue), authorise, check_task, check_available)
-            + ((observer.begun,) if observer else ()),
+            on_body=(
+                parse_call,
+                ResolveModel(sources.catalogue),
+                authorise,
+                check_task,
+                check_available,
+                FindProviderKey(sources.provider_keys),
+                CheckPictures(options.image_hosts),
+                *((observer.begun,) if observer else ()),
+            ),
             on_end=on_end,
             relays=relays,
             max_body_bytes=options.max_body_bytes,

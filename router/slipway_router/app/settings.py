@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from slipway_crds.duration import parse_duration
+from slipway_router.domain.bodies import MAX_BUFFERED_BYTES
 
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -20,6 +21,14 @@ class Settings:
     drain_timeout: float = 300.0
     """How long answers under way may take to finish after SIGTERM."""
     max_body_bytes: int = 32 * 1024 * 1024
+    max_buffered_bytes: int = MAX_BUFFERED_BYTES
+    """Of the bodies of all requests together."""
+    image_url_hosts: tuple[str, ...] = ()
+    """Hosts, as globs, that callers may have engines fetch pictures from. Empty: none."""
+    provider_keys_dir: str = "/etc/slipway/provider-keys"
+    """Where the keys of external models' providers are mounted."""
+    provider_ca_file: str = ""
+    """Certificates in PEM that are trusted besides the system's when a provider is called."""
     access_log: bool = True
     log_level: str = "info"
 
@@ -39,6 +48,10 @@ class Settings:
             watch_namespaces=read.words("WATCH_NAMESPACES"),
             drain_timeout=read.seconds("DRAIN_TIMEOUT", default.drain_timeout),
             max_body_bytes=read.number("MAX_BODY_BYTES", default.max_body_bytes, 2**31),
+            max_buffered_bytes=read.number("MAX_BUFFERED_BYTES", default.max_buffered_bytes, 2**40),
+            image_url_hosts=read.words("IMAGE_URL_HOSTS"),
+            provider_keys_dir=read.text("PROVIDER_KEYS_DIR", default.provider_keys_dir),
+            provider_ca_file=read.text("PROVIDER_CA_FILE", default.provider_ca_file),
             access_log=read.choice("ACCESS_LOG", ("on", "off"), "on") == "on",
             log_level=read.choice("LOG_LEVEL", _LEVELS, default.log_level),
         )

@@ -67,18 +67,19 @@ class Balancer:
     def __init__(self, random: Random, clock: Callable[[], float]) -> None:
         self._random = random
         self._clock = clock
-        self._replicas: dict[Endpoint, Replica] = {}
+        self._replicas: dict[tuple[str, Endpoint], Replica] = {}
         self._by_model: dict[str, tuple[Replica, ...]] = {}
 
     def update(self, catalogue: Catalogue) -> None:
         """Follow a new catalogue: replicas that stay keep their counts."""
-        wanted = {endpoint for model in catalogue.models for endpoint in model.endpoints}
-        for endpoint in self._replicas.keys() - wanted:
-            self._replicas.pop(endpoint).retired = True
-        for endpoint in wanted - self._replicas.keys():
-            self._replicas[endpoint] = Replica(endpoint)
+        wanted = {(model.key, endpoint) for model in catalogue.models for endpoint in model.endpoints}
+        for name in self._replicas.keys() - wanted:
+            self._replicas.pop(name).retired = True
+        for name in wanted - self._replicas.keys():
+            self._replicas[name] = Replica(name[1])
         self._by_model = {
-            model.key: tuple(self._replicas[endpoint] for endpoint in model.endpoints) for model in catalogue.models
+            model.key: tuple(self._replicas[model.key, endpoint] for endpoint in model.endpoints)
+            for model in catalogue.models
         }
 
     def replicas(self) -> Collection[Replica]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from slipway_crds.engines import ENGINES, OPERATION_TASKS, EngineType, Operation, Task
+from slipway_router.domain.provider import Provider
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -20,6 +21,7 @@ class Endpoint:
     host: str
     """IP address or host name, IPv6 without brackets."""
     port: int
+    tls: bool = False
 
     @property
     def address(self) -> str:
@@ -64,6 +66,8 @@ class Model:
     """Names under which it serves with one of its LoRA adapters; its engine knows them, too."""
     namespace: str = "default"
     engine: str = ""
+    provider: Provider | None = None
+    """Who serves it, for an external model."""
     created: int = 0
     """Seconds since 1970; the older of two models with the same served name keeps it."""
     endpoints: tuple[Endpoint, ...] = ()

@@ -7,11 +7,13 @@ from typing import Any, Final
 from slipway_crds.api_key import APIKey
 from slipway_crds.conditions import ConditionType, Reason
 from slipway_crds.duration import parse_duration
+from slipway_crds.engines import ENGINES
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import DATA_PORT_NAME, child_name
 from slipway_crds.serving_spec import Queue, Routing, Timeouts
 from slipway_router.domain.catalogue import DEFAULT_POLICY, CallPolicy, Catalogue, Endpoint, Model, operations_of
 from slipway_router.domain.keys import Caller, Key, KeyRing
+from slipway_router.domain.provider import Provider
 
 ServiceKey = tuple[str, str]
 """Namespace and name of a Service."""
@@ -45,6 +47,14 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
     """One model. Its state comes from the ``Ready`` condition, whether it serves from its endpoints."""
     created = deployment.metadata.creation_timestamp
     reason = _reason(deployment)
+    provider = None
+    if not ENGINES[deployment.spec.engine.type].in_pod:
+        try:
+            provider = provider_of(deployment)
+        except ValueError:
+            reason = Reason.INVALID_CONFIGURATION
+        suspended = deployment.spec.lifecycle.suspend
+        endpoints = () if provider is None or suspended else (Endpoint(provider.host, provider.port, provider.tls),)
     return Model(
         name=deployment.metadata.name,
         namespace=deployment.metadata.namespace,
@@ -53,11 +63,28 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
         operations=operations_of(deployment.spec.engine.type, deployment.tasks),
         adapters=deployment.adapter_names,
         engine=deployment.spec.engine.type,
+        provider=provider,
         created=int(created.timestamp()) if created is not None else 0,
         endpoints=endpoints,
         phase=_PHASES.get(reason, "") if reason is not None else "",
         reason="" if reason in (None, Reason.READY) else str(reason),
         policy=policy_of(deployment.spec.routing),
+    )
+
+
+def provider_of(deployment: ModelDeployment) -> Provider:
+    """Who serves an external model. The operator puts its key under ``namespace.name``.
+
+    Raises:
+        ValueError: the source is no base URL.
+    """
+    spec, metadata = deployment.spec, deployment.metadata
+    auth = spec.engine.auth_secret
+    return Provider.at(
+        spec.model.source,
+        model=spec.engine.upstream_model or "",
+        key_name=f"{metadata.namespace}.{metadata.name}" if auth is not None else "",
+        key_optional=auth is not None and bool(auth.optional),
     )
 
 

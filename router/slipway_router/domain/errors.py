@@ -35,6 +35,7 @@ class ErrorCode(Enum):
     REQUEST_TIMEOUT = ("request_timeout", HTTPStatus.REQUEST_TIMEOUT, _INVALID)
     REQUEST_REFUSED = ("request_refused", HTTPStatus.BAD_REQUEST, _INVALID)
     OVERLOADED = ("model_overloaded", HTTPStatus.TOO_MANY_REQUESTS, _SERVER)
+    ROUTER_FULL = ("router_overloaded", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     TOO_MANY_WAITING = ("too_many_waiting", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     MODEL_UNAVAILABLE = ("model_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     ENGINE_UNREACHABLE = ("engine_unreachable", HTTPStatus.BAD_GATEWAY, _SERVER)

@@ -10,6 +10,8 @@ from slipway_router.domain.routes import Route
 
 Body = bytes | bytearray
 """A request's body; nobody changes it once it is complete."""
+Span = tuple[int, int]
+"""A part of a body: from its first byte to the one behind its last."""
 Headers = Sequence[tuple[bytes, bytes]]
 """Header fields in their order, names in lower case."""
 Fields = Mapping[bytes, bytes]
@@ -30,8 +32,12 @@ class Exchange:
     caller: Caller | None = None
     model_name: str = ""
     """The name asked for."""
+    model_at: Span | None = None
+    """Where the name stands in a body that is a form."""
     stream: bool = False
     model: Model | None = None
+    provider_key: str = ""
+    """For an external model: the key that its provider wants."""
     endpoint: str = ""
     """``host:port`` of the replica."""
     attempts: int = 0

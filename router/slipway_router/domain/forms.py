@@ -7,7 +7,7 @@ from typing import Final
 from python_multipart.multipart import parse_options_header
 
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
-from slipway_router.domain.exchange import Body, Fields
+from slipway_router.domain.exchange import Body, Fields, Span
 
 MAX_PARTS: Final = 256
 MAX_PART_HEAD: Final = 8192
@@ -15,10 +15,6 @@ MAX_PART_HEAD: Final = 8192
 _MAX_BOUNDARY: Final = 200
 _MAX_WORD: Final = 1024
 _TRUE: Final = frozenset({"true", "1", "on", "yes"})
-
-
-Span = tuple[int, int]
-"""From the first byte to the one behind the last."""
 
 
 @dataclass(frozen=True, slots=True)

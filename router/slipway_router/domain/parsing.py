@@ -42,7 +42,7 @@ def parse_call(exchange: Exchange) -> None:
         model, exchange.stream = call.model, bool(call.stream)
     else:
         form = read_form(exchange.body, boundary)
-        model, exchange.stream = form.model, form.stream
+        model, exchange.stream, exchange.model_at = form.model, form.stream, form.model_at
     if model is not None:
         if not 0 < len(model) <= _MAX_NAME:
             raise fail(ErrorCode.INVALID_VALUE, _MODEL_WRONG, param="model")
@@ -59,6 +59,8 @@ def _json(body: Body) -> _Call:
         return _decode(body)
     except msgspec.ValidationError as error:
         raise _wrong_type(str(error)) from None
+    except RecursionError:
+        raise fail(ErrorCode.INVALID_JSON, "The body is nested too deeply.") from None
     except UnicodeDecodeError:
         raise fail(ErrorCode.INVALID_JSON, "The body is not valid JSON: it is not UTF-8.") from None
     except msgspec.DecodeError as error:

@@ -1,13 +1,16 @@
 """Steps: which model, may the caller use it, can it do what is asked, and can it do so now?"""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
+from slipway_crds.conditions import Reason
 from slipway_router.domain.catalogue import CatalogueStore, Model
 from slipway_router.domain.dialects import Dialect
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.keys import Caller
+from slipway_router.domain.provider import KeyLookup
 from slipway_router.domain.routes import Route, paths_of
 
 _RETRY_AFTER: Final = 5
@@ -106,6 +109,27 @@ def check_available(exchange: Exchange) -> None:
     model = exchange.model
     if model is not None and not model.endpoints and not model.wakeable:
         raise unavailable(model)
+
+
+class FindProviderKey:
+    """Gets the key that an external model's provider wants."""
+
+    def __init__(self, keys: KeyLookup) -> None:
+        self._keys = keys
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Set ``exchange.provider_key``.
+
+        Raises:
+            RequestError: 503, there is none.
+        """
+        model = exchange.model
+        if model is None or model.provider is None or not model.provider.key_name:
+            return
+        key = self._keys(model.provider.key_name)
+        if key is None and not model.provider.key_optional:
+            raise unavailable(replace(model, reason=Reason.SECRET_NOT_FOUND))
+        exchange.provider_key = key or ""
 
 
 def unavailable(model: Model) -> RequestError:
