@@ -6,11 +6,15 @@ from slipway_crds.conditions import Reason
 from slipway_crds.documents import DocumentError, load_documents
 from slipway_crds.engines import EngineType
 from slipway_local.domain.changes import Changes, changes_between
-from slipway_local.domain.engine_support import unavailable_engines
+from slipway_local.domain.engine_support import parse_engine_pythons, unavailable_engines
+from slipway_local.domain.external import key_lookup
 from slipway_local.domain.world import Machine, Problem, World, world_of
 from tests.local_mode import api_key, document
 
 ZERO = "autoscaling: {minReplicas: 0, maxReplicas: 3, scaleToZero: {idleAfter: 90s}}"
+EXTERNAL = document("a", "external", "https://api.example.com/v1").replace(
+    "args: []", "authSecret: {name: open-ai, key: api.token}"
+)
 NAMESPACED = document("a").replace("{name: a}", "{name: a, namespace: other}")
 
 
@@ -37,6 +41,8 @@ def test_idle_time_is_the_models_own_or_the_default(rest: str, default: float | 
         (document("a", rest="lifecycle: {suspend: true}"), Reason.SUSPENDED),
         (document("a", source="pvc://claim/path"), Reason.INVALID_CONFIGURATION),
         (document("a", "vllm", "hf://org/repo"), Reason.ENGINE_NOT_AVAILABLE),
+        (document("a", "vllm", rest='adapters: [{name: x, source: "pvc://claim/x"}]'), Reason.INVALID_CONFIGURATION),
+        (EXTERNAL, Reason.SECRET_NOT_FOUND),
     ],
 )
 def test_what_cannot_run_here_is_blocked_with_its_reason(text: str, reason: Reason) -> None:
@@ -47,9 +53,16 @@ def test_what_cannot_run_here_is_blocked_with_its_reason(text: str, reason: Reas
 
 
 def test_what_only_a_cluster_has_is_noted_and_does_nothing() -> None:
-    rest = "replicas: 3, resources: {gpu: {count: 1}}, cache: {size: 1Gi}, template: {schedulerName: mine}"
-    found = world(document("a", rest=rest))
-    assert [note.split("spec.")[1].split()[0] for note in found.notes] == ["resources", "cache", "template", "replicas"]
+    resources = "resources: {gpu: {count: 1}, limits: {memory: 1Gi}}"
+    found = world(
+        document("a", rest=f"replicas: 3, {resources}, cache: {{size: 1Gi}}, template: {{schedulerName: mine}}")
+    )
+    assert [note.split("spec.")[1].split()[0] for note in found.notes] == [
+        "cache",
+        "template",
+        "resources.limits",
+        "replicas",
+    ]
     assert world(document("b")).notes == ()
 
 
@@ -68,6 +81,10 @@ def test_a_variable_from_a_secret_is_asked_of_the_shell() -> None:
         (document("a") + NAMESPACED, "ModelDeployment a comes twice; local mode has no namespaces"),
         (
             document("a") + document("b").replace('demo://dummy"', 'demo://dummy", servedNames: [a]'),
+            "ModelDeployments a and b both serve the name a",
+        ),
+        (
+            document("a") + document("b", "vllm", rest='adapters: [{name: a, source: "demo://sql"}]'),
             "ModelDeployments a and b both serve the name a",
         ),
     ],
@@ -91,10 +108,50 @@ def test_changes_tell_what_needs_a_restart() -> None:
     assert changes_between(new, new) == Changes()
 
 
-def test_engines_are_available_by_module_and_extra() -> None:
-    extras = frozenset({"runtime-llamacpp", "runtime-onnx"})
-    found = unavailable_engines(lambda module: module == "xllamacpp", extras)
-    assert EngineType.LLAMACPP not in found
-    assert EngineType.DUMMY not in found
+def test_engines_are_available_by_their_module() -> None:
+    found = unavailable_engines(lambda engine, module: (engine, module) == (EngineType.LLAMACPP, "xllamacpp"))
+    assert found.keys() == {EngineType.ONNX, EngineType.VLLM, EngineType.DIFFUSERS, EngineType.TEI}
     assert "pip install 'slipway[runtime-onnx]'" in found[EngineType.ONNX].message
-    assert "engines that do: dummy, llamacpp, onnx" in found[EngineType.VLLM].message
+    assert "--engine-python" not in found[EngineType.ONNX].message
+    assert "pip install 'slipway[runtime-vllm]'" in found[EngineType.VLLM].message
+    assert "slipway up --engine-python vllm=PATH" in found[EngineType.VLLM].message
+    assert "engine.type: onnx" in found[EngineType.TEI].message
+
+
+def test_engines_in_environments_of_their_own_are_named_by_their_python() -> None:
+    assert parse_engine_pythons(["vllm=/a/python", "diffusers=~/b=c", "vllm=/d"]) == {
+        EngineType.VLLM: "/d",
+        EngineType.DIFFUSERS: "~/b=c",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "vllm", "vllm=", "=x", "tei=/x", "dummy=/x", "VLLM=/x"])
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"vllm=/opt/vllm/bin/python \(llamacpp, onnx, vllm, diffusers\)"):
+        parse_engine_pythons([text])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "given", "words"),
+    [(0, 2, 0, None), (1, 2, 1, None), (2, 1, 1, "this machine has 1"), (1, 0, 0, "has no NVIDIA GPU")],
+)
+def test_gpus_are_given_as_far_as_there_are_any(wanted: int, there: int, given: int, words: str | None) -> None:
+    found = world(document("a", rest=f"resources: {{gpu: {{count: {wanted}}}}}"), Machine(gpus=there))
+    assert found.models["a"].launch.gpu_count == given
+    assert len(found.warnings) == (words is not None)
+    assert words is None or words in found.warnings[0]
+
+
+def test_the_key_of_a_provider_is_asked_of_the_shell() -> None:
+    blocked = world(EXTERNAL).models["a"].blocked
+    assert blocked is not None
+    assert "Secret open-ai, key api.token; here set SLIPWAY_SECRET_OPEN_AI_API_TOKEN" in blocked.message
+    found = world(EXTERNAL, Machine(variables=frozenset({"SLIPWAY_SECRET_OPEN_AI_API_TOKEN"})))
+    assert found.models["a"].blocked is None
+    look_up = key_lookup([found.models["a"].resource], {"SLIPWAY_SECRET_OPEN_AI_API_TOKEN": " sk-1\n"})
+    assert (look_up("default.a"), look_up("default.b")) == ("sk-1", None)
+
+
+def test_adapters_are_part_of_what_is_launched() -> None:
+    found = world(document("a", "vllm", rest='adapters: [{name: sql, source: "demo://sql"}]'))
+    assert found.models["a"].launch.adapters == (("sql", "demo://sql"),)

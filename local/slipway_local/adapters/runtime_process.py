@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,9 @@ from typing import Any, Final
 import httpx2
 
 from slipway_crds.conditions import Reason
+from slipway_crds.engines import EngineType
 from slipway_local.adapters.bounded_log import bounded_log, last_lines
+from slipway_local.adapters.engine_pythons import EnginePython
 from slipway_local.domain.launch import Launch, Place, environment
 from slipway_local.domain.view import RuntimeReport
 from slipway_local.domain.world import Problem
@@ -25,7 +26,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _CHUNK: Final = 65_536
 _LAST_LINES: Final = 8
 _ASK_SECONDS: Final = 2.0
-_COMMAND: Final = (sys.executable, "-P", "-m", "slipway_local.adapters.guarded_runtime")
+_ARGUMENTS: Final = ("-P", "-m", "slipway_local.adapters.guarded_runtime")
 
 
 class RuntimeProcess:
@@ -101,6 +102,8 @@ class Launcher:
     cache_dir: Path
     environ: Mapping[str, str]
     client: httpx2.AsyncClient
+    pythons: Mapping[EngineType, EnginePython]
+    """Interpreters of engines that run in environments of their own."""
 
     async def start(self, launch: Launch) -> RuntimeProcess:
         """Start a runtime. Raises OSError when the system refuses."""
@@ -111,8 +114,8 @@ class Launcher:
         end.unlink(missing_ok=True)
         place = Place(_LOOPBACK, data_port, control_port, self.cache_dir, end)
         process = await asyncio.create_subprocess_exec(
-            *_COMMAND,
-            env=environment(launch, place, self.environ),
+            *self._command(launch.engine),
+            env={**environment(launch, place, self.environ), **self._import_path(launch.engine)},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -120,6 +123,18 @@ class Launcher:
             start_new_session=True,
         )
         return RuntimeProcess(process, place, self.run_dir / f"{launch.name}.log", self.client)
+
+    def _command(self, engine: EngineType) -> tuple[str, ...]:
+        python = self.pythons.get(engine)
+        return (sys.executable if python is None else str(python.path), *_ARGUMENTS)
+
+    def _import_path(self, engine: EngineType) -> dict[str, str]:
+        """``PYTHONPATH`` for an interpreter that finds Slipway's packages by it alone."""
+        python = self.pythons.get(engine)
+        if python is None or not python.import_path:
+            return {}
+        inherited = filter(None, [self.environ.get("PYTHONPATH", "")])
+        return {"PYTHONPATH": os.pathsep.join([*python.import_path, *inherited])}
 
 
 def control_client() -> httpx2.AsyncClient:
@@ -130,11 +145,6 @@ def control_client() -> httpx2.AsyncClient:
 def is_installed(module: str) -> bool:
     """Whether a top-level module is there; it is not imported."""
     return find_spec(module) is not None
-
-
-def installed_extras() -> frozenset[str]:
-    """The extras that this release of Slipway has."""
-    return frozenset(metadata("slipway").get_all("Provides-Extra") or ())
 
 
 async def _copy_output(process: asyncio.subprocess.Process, path: Path) -> None:
@@ -160,5 +170,7 @@ def _report(state: Any) -> RuntimeReport:
         bytes_fetched=int(state["bytesFetched"]),
         bytes_total=None if state["bytesTotal"] is None else int(state["bytesTotal"]),
         in_flight=int(state["inFlight"]),
+        device=str(state["device"]),
+        device_fallback=None if state["deviceFallback"] is None else str(state["deviceFallback"]),
         problem=None if error is None else Problem(Reason(error["reason"]), str(error["message"])),
     )

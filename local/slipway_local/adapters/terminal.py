@@ -15,6 +15,7 @@ from slipway_local.domain.view import ModelView, Status
 
 _STYLES: Final = {
     Status.READY: "green",
+    Status.EXTERNAL: "green",
     Status.STARTING: "yellow",
     Status.STOPPING: "yellow",
     Status.FAILED: "red",

@@ -1,7 +1,7 @@
 """What one `slipway up` holds together: the files' world, and what router, processes and terminal make of it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from slipway_local.app.local_models import LocalModels
 from slipway_local.app.runner import Starter
 from slipway_local.domain.catalogue import catalogue_of
 from slipway_local.domain.changes import Changes
+from slipway_local.domain.external import key_lookup
 from slipway_local.domain.reporting import describe, describe_changes, line_about
 from slipway_local.domain.view import ModelView, Status
 from slipway_local.domain.welcome import key_line, models_list, welcome
@@ -32,19 +33,33 @@ class LocalMode:
     """Follows the files. Belongs to one event loop."""
 
     def __init__(
-        self, paths: Sequence[Path], machine: Machine, starter: Starter, keys: LocalKeys, terminal: Terminal
+        self,
+        paths: Sequence[Path],
+        machine: Machine,
+        starter: Starter,
+        keys: LocalKeys,
+        terminal: Terminal,
+        environ: Mapping[str, str],
     ) -> None:
         self._paths = paths
         self._machine = machine
         self._keys = keys
         self._terminal = terminal
+        self._environ = environ
         self._seen: Stamp = frozenset()
         self._clear_text: dict[str, str] = {}
         self._catalogue = CatalogueStore()
         self._accepted = KeyStore()
         activity = RouterActivity()
         self.models = LocalModels(starter, activity, self._changed)
-        self.sources = Sources(self._catalogue, self._accepted, lambda: True, self.models, activity)
+        self.sources = Sources(
+            catalogue=self._catalogue,
+            keys=self._accepted,
+            synced=lambda: True,
+            waker=self.models,
+            provider_keys=self._provider_key,
+            observer=activity,
+        )
 
     def load(self) -> None:
         """Make what the files say so. When it raises, everything is as it was.
@@ -99,6 +114,10 @@ class LocalMode:
     def start_all(self) -> None:
         """Start every model without waiting for a request."""
         self.models.start(self.models.world.models)
+
+    def _provider_key(self, name: str) -> str | None:
+        models = self.models.world.models.values()
+        return key_lookup((model.resource for model in models), self._environ)(name)
 
     def _tell_of(self, changed: Changes, news: list[str]) -> None:
         views = [view for view in self.models.views() if view.name in (*changed.added, *changed.restarted)]

@@ -10,6 +10,7 @@ from typing import Protocol
 from slipway_crds.conditions import Reason
 from slipway_crds.duration import parse_duration
 from slipway_local.domain.backoff import delay_after
+from slipway_local.domain.external import is_external
 from slipway_local.domain.failures import problem_of
 from slipway_local.domain.launch import Launch
 from slipway_local.domain.view import ModelView, RuntimeReport, Status
@@ -99,8 +100,10 @@ class ModelRunner:
         self._failures = 0
         self._runtime: Runtime | None = None
         self._drain_seconds = parse_duration(model.launch.drain_timeout)
-        status = Status.BLOCKED if model.blocked else Status.ASLEEP
-        self._view = ModelView(model.name, model.launch.engine, status, time.monotonic(), problem=model.blocked)
+        external = is_external(model.resource)
+        status = Status.BLOCKED if model.blocked else Status.EXTERNAL if external else Status.ASLEEP
+        view = ModelView(model.name, model.launch.engine, status, time.monotonic(), problem=model.blocked)
+        self._view = replace(view, provider=model.launch.source) if external else view
 
     @property
     def view(self) -> ModelView:

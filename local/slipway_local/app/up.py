@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from slipway_crds.documents import DocumentError
+from slipway_crds.engines import EngineType
+from slipway_local.adapters.engine_pythons import EnginePython, look_into
+from slipway_local.adapters.gpus import count_nvidia_gpus
 from slipway_local.adapters.key_files import KeyFiles
 from slipway_local.adapters.ports import PortError, usable_port
-from slipway_local.adapters.runtime_process import Launcher, control_client, installed_extras, is_installed
+from slipway_local.adapters.runtime_process import Launcher, control_client, is_installed
 from slipway_local.adapters.terminal import Terminal
 from slipway_local.app.keys import LocalKeys
 from slipway_local.app.local_mode import LocalMode
-from slipway_local.domain.engine_support import unavailable_engines
+from slipway_local.domain.engine_support import NEEDS, unavailable_engines
 from slipway_local.domain.places import KEYS_FOLDER, RUN_FOLDER
 from slipway_local.domain.world import Machine
 from slipway_router.app.router import serving
@@ -40,6 +43,8 @@ class UpOptions:
     verbose: bool
     environ: Mapping[str, str]
     api_key: str | None
+    engine_pythons: Mapping[EngineType, str]
+    """Interpreters of engines that are not installed beside Slipway."""
 
 
 class CannotStartError(Exception):
@@ -58,9 +63,10 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
             if options.admin_port is not None:
                 usable_port(options.host, options.admin_port, "--admin-port")
             run_dir = options.state_dir / RUN_FOLDER / str(port)
-            launcher = Launcher(run_dir, options.cache_dir, options.environ, client)
+            pythons = _pythons(options)
+            launcher = Launcher(run_dir, options.cache_dir, options.environ, client, pythons)
             keys = LocalKeys(KeyFiles(options.state_dir / KEYS_FOLDER), options.api_key)
-            mode = LocalMode(options.paths, _machine(options), launcher, keys, terminal)
+            mode = LocalMode(options.paths, _machine(options, pythons), launcher, keys, terminal, options.environ)
             mode.load()
         except (DocumentError, PortError, ValueError, OSError) as error:
             raise CannotStartError(str(error)) from error
@@ -90,6 +96,21 @@ async def _until(stop: asyncio.Event, *background: Coroutine[None, None, None]) 
             task.cancel()
 
 
-def _machine(options: UpOptions) -> Machine:
-    unavailable = unavailable_engines(is_installed, installed_extras())
-    return Machine(unavailable, frozenset(options.environ), options.idle_after)
+def _pythons(options: UpOptions) -> dict[EngineType, EnginePython]:
+    """Each named interpreter, looked into once. Raises EnginePythonError."""
+    modules = [need.module for need in NEEDS.values()]
+    seen = {path: look_into(path, modules) for path in set(options.engine_pythons.values())}
+    return {engine: seen[path] for engine, path in options.engine_pythons.items()}
+
+
+def _machine(options: UpOptions, pythons: Mapping[EngineType, EnginePython]) -> Machine:
+    def has_module(engine: EngineType, module: str) -> bool:
+        python = pythons.get(engine)
+        return is_installed(module) if python is None else module in python.modules
+
+    return Machine(
+        unavailable=unavailable_engines(has_module),
+        variables=frozenset(options.environ),
+        gpus=count_nvidia_gpus(),
+        idle_after=options.idle_after,
+    )

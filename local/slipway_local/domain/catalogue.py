@@ -21,8 +21,11 @@ def _entry(number: int, model: LocalModel, view: ModelView) -> Model:
     endpoints = (Endpoint(_LOOPBACK, view.port),) if view.port is not None else ()
     problem = view.problem if view.status in (Status.FAILED, Status.BLOCKED) else None
     suspended = problem is not None and problem.reason is Reason.SUSPENDED
+    known = model_of(model.resource, endpoints)
     return replace(
-        model_of(model.resource, endpoints),
+        known,
+        # An external one has its provider's.
+        endpoints=() if view.status is Status.BLOCKED else known.endpoints,
         # The order of the files stands for age.
         created=number,
         wakeable=view.wakeable,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from slipway_crds.engines import EngineType, Task
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_crds.runtime_env import PREFIX, RuntimeEnv
+from slipway_crds.runtime_env import PREFIX, RuntimeAdapter, RuntimeEnv
 from slipway_crds.workload_spec import EnvVar
 
 
@@ -24,6 +24,9 @@ class Launch:
     """Variables of ``engine.env`` with a value, in their order."""
     inherited_env: tuple[str, ...]
     """Variables of ``engine.env`` that a cluster takes from a Secret or ConfigMap; here the user's shell has them."""
+    adapters: tuple[tuple[str, str], ...]
+    """Names and sources of LoRA adapters."""
+    gpu_count: int
     max_concurrency: int | None
     startup_timeout: str
     drain_timeout: str
@@ -40,8 +43,14 @@ class Place:
     termination_log: Path
 
 
-def launch_of(model: ModelDeployment) -> Launch:
-    """The launch that ``model`` describes; what only a cluster has is left out."""
+def gpus_of(model: ModelDeployment) -> int:
+    """GPUs that ``model`` asks for."""
+    gpu = model.spec.resources.gpu if model.spec.resources else None
+    return gpu.count if gpu else 0
+
+
+def launch_of(model: ModelDeployment, gpus: int) -> Launch:
+    """The launch that ``model`` describes on a machine with ``gpus`` GPUs; what only a cluster has is left out."""
     spec = model.spec
     variables: tuple[EnvVar, ...] = spec.engine.env or ()
     return Launch(
@@ -53,6 +62,8 @@ def launch_of(model: ModelDeployment) -> Launch:
         args=spec.engine.args or (),
         env=tuple((variable.name, variable.value or "") for variable in variables if variable.value_from is None),
         inherited_env=tuple(variable.name for variable in variables if variable.value_from is not None),
+        adapters=tuple((adapter.name, adapter.source) for adapter in spec.adapters or ()),
+        gpu_count=min(gpus_of(model), gpus),
         max_concurrency=spec.routing.max_concurrency if spec.routing else None,
         startup_timeout=spec.lifecycle.startup_timeout,
         drain_timeout=spec.lifecycle.drain_timeout,
@@ -71,6 +82,8 @@ def environment(launch: Launch, place: Place, inherited: Mapping[str, str]) -> d
         served_names=launch.served_names,
         tasks=launch.tasks,
         engine_args=launch.args,
+        adapters=tuple(RuntimeAdapter(name=name, source=source) for name, source in launch.adapters),
+        gpu_count=launch.gpu_count,
         max_concurrency=launch.max_concurrency,
         cache_dir=str(place.cache_dir),
         host=place.host,

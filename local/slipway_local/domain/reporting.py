@@ -25,7 +25,7 @@ def describe(view: ModelView) -> str:
     """The state of a model in a few words, without times that go on."""
     match view.status:
         case Status.READY:
-            return f"ready in {seconds(view.start_seconds)}{_split(view.report)}"
+            return f"ready in {seconds(view.start_seconds)}{_split(view.report)}{_device(view.report)}"
         case Status.STARTING:
             return view.phase + (_fetched(view.report) if view.phase == "fetching" else "")
         case Status.FAILED | Status.BLOCKED:
@@ -34,6 +34,8 @@ def describe(view: ModelView) -> str:
             return f"asleep after a failure ({view.problem.reason}); the next request tries again"
         case Status.ASLEEP:
             return "asleep, starts with the first request"
+        case Status.EXTERNAL:
+            return f"requests go to {view.provider}"
         case Status.STOPPING:
             return "stopping, lets requests finish"
 
@@ -61,6 +63,14 @@ def _split(report: RuntimeReport | None) -> str:
     spent: Mapping[str, float] = report.phase_seconds if report else {}
     parts = [f"{phase} {seconds(spent[phase])}" for phase in _START_PHASES if spent.get(phase, 0.0) >= 0.1]
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def _device(report: RuntimeReport | None) -> str:
+    """Worth a word when it is not the plain CPU."""
+    if report is None or report.device in ("", "cpu"):
+        fallback = report.device_fallback if report else None
+        return f"; on the CPU instead of the GPU: {fallback}" if fallback else ""
+    return f" on {report.device}"
 
 
 def _fetched(report: RuntimeReport | None) -> str:

@@ -18,6 +18,8 @@ class Status(StrEnum):
     STOPPING = "stopping"
     FAILED = "failed"
     BLOCKED = "blocked"
+    EXTERNAL = "external"
+    """Somebody else serves it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,10 @@ class RuntimeReport:
     bytes_total: int | None = None
     in_flight: int = 0
     problem: Problem | None = None
+    device: str = ""
+    """``cpu`` or ``cuda``."""
+    device_fallback: str | None = None
+    """Why it is the CPU although the runtime was given GPUs."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class ModelView:
     problem: Problem | None = None
     """Why it failed or cannot be tried; kept while it sleeps after a failure."""
     log: Path | None = None
+    provider: str = ""
+    """Where requests for an external model go."""
     last_words: tuple[str, ...] = ()
     """End of the log of a runtime that failed."""
 

@@ -11,7 +11,8 @@ from slipway_crds.documents import DocumentError, Resource
 from slipway_crds.duration import parse_duration
 from slipway_crds.engines import EngineType
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_local.domain.launch import Launch, launch_of
+from slipway_local.domain.external import is_external, key_variable
+from slipway_local.domain.launch import Launch, gpus_of, launch_of
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Machine:
     """Engines that cannot run on this machine."""
     variables: frozenset[str] = frozenset()
     """Names of the environment variables that the user has set."""
+    gpus: int = 0
     idle_after: float | None = None
     """Idle time, in seconds, of models that say nothing of their own; None: they stay."""
 
@@ -80,7 +82,7 @@ def world_of(resources: Iterable[Resource], machine: Machine) -> World:
             _refuse_twin(name, models, "ModelDeployment")
             models[name] = _local_model(resource, machine)
             notes += _notes(resource)
-            warnings += _missing_variables(models[name], machine.variables)
+            warnings += _missing_variables(models[name], machine.variables) + _missing_gpus(resource, machine.gpus)
         elif isinstance(resource, APIKey):
             _refuse_twin(name, keys, "APIKey")
             keys[name] = resource
@@ -95,20 +97,31 @@ def _local_model(resource: ModelDeployment, machine: Machine) -> LocalModel:
     to_zero = autoscaling.scale_to_zero if autoscaling else None
     return LocalModel(
         resource=resource,
-        launch=launch_of(resource),
+        launch=launch_of(resource, machine.gpus),
         idle_after=parse_duration(to_zero.idle_after) if to_zero else machine.idle_after,
-        blocked=_blocked(resource, machine.unavailable),
+        blocked=_blocked(resource, machine),
     )
 
 
-def _blocked(resource: ModelDeployment, unavailable: Mapping[EngineType, Problem]) -> Problem | None:
+def _blocked(resource: ModelDeployment, machine: Machine) -> Problem | None:
     spec = resource.spec
     if spec.lifecycle.suspend:
         return Problem(Reason.SUSPENDED, "spec.lifecycle.suspend is true; set it to false to serve the model")
-    if spec.model.source.startswith("pvc://"):
+    if is_external(resource):
+        return _missing_key(resource, machine.variables)
+    sources = (spec.model.source, *(adapter.source for adapter in spec.adapters or ()))
+    if any(source.startswith("pvc://") for source in sources):
         message = "pvc:// sources exist on clusters only; here write file:///path/to/the/weights"
         return Problem(Reason.INVALID_CONFIGURATION, message)
-    return unavailable.get(spec.engine.type)
+    return machine.unavailable.get(spec.engine.type)
+
+
+def _missing_key(resource: ModelDeployment, variables: frozenset[str]) -> Problem | None:
+    auth, variable = resource.spec.engine.auth_secret, key_variable(resource)
+    if auth is None or auth.optional or variable in variables:
+        return None
+    message = f"a cluster takes the provider's key from Secret {auth.name}, key {auth.key}; here set {variable}"
+    return Problem(Reason.SECRET_NOT_FOUND, message)
 
 
 def _refuse_twin(name: str, others: Mapping[str, object], kind: str) -> None:
@@ -120,21 +133,23 @@ def _refuse_twin(name: str, others: Mapping[str, object], kind: str) -> None:
 def _refuse_shared_names(models: Iterable[LocalModel]) -> None:
     owner: dict[str, str] = {}
     for model in models:
-        for served in model.launch.served_names:
+        for served in (*model.launch.served_names, *model.resource.adapter_names):
             other = owner.setdefault(served, model.name)
             if other != model.name:
                 raise DocumentError(
                     f"ModelDeployments {other} and {model.name} both serve the name {served}; "
-                    "give one of them other spec.model.servedNames"
+                    "give one of them another name"
                 )
 
 
-_CLUSTER_ONLY: Final[Sequence[str]] = ("resources", "placements", "cache", "template")
+_CLUSTER_ONLY: Final[Sequence[str]] = ("placements", "cache", "template")
 
 
 def _notes(resource: ModelDeployment) -> list[str]:
     spec, name = resource.spec, resource.metadata.name
     ignored = [field for field in _CLUSTER_ONLY if getattr(spec, field) is not None]
+    if spec.resources is not None:
+        ignored += [f"resources.{part}" for part in ("requests", "limits") if getattr(spec.resources, part) is not None]
     if spec.replicas is not None and spec.replicas > 1:
         ignored.append("replicas")
     if spec.autoscaling is not None and spec.autoscaling.max_replicas > 1:
@@ -149,3 +164,11 @@ def _missing_variables(model: LocalModel, variables: frozenset[str]) -> list[str
     if not missing:
         return []
     return [f"{model.name}: a cluster takes {', '.join(missing)} from a Secret or ConfigMap; here set it in your shell"]
+
+
+def _missing_gpus(resource: ModelDeployment, gpus: int) -> list[str]:
+    wanted, name = gpus_of(resource), resource.metadata.name
+    if wanted <= gpus:
+        return []
+    has = f"has {gpus}, so it runs with fewer" if gpus else "has no NVIDIA GPU, so it runs on the CPU"
+    return [f"{name}: spec.resources.gpu asks for {wanted}; this machine {has}"]

@@ -13,9 +13,11 @@ import uvloop
 from rich.console import Console
 
 from slipway_crds.duration import parse_duration
+from slipway_crds.engines import EngineType
 from slipway_local.adapters.terminal import Terminal, terminal
 from slipway_local.app.commands.options import DEFAULT_PORT, add_state_dir
 from slipway_local.app.up import CannotStartError, UpOptions, up
+from slipway_local.domain.engine_support import ENGINE_PYTHON_VARIABLE, parse_engine_pythons
 from slipway_local.domain.local_keys import API_KEY_VARIABLE
 from slipway_local.domain.places import cache_dir
 
@@ -56,7 +58,12 @@ async def _serve(options: UpOptions, screen: Terminal) -> int:
 
 def _options(arguments: Sequence[str]) -> UpOptions:
     environ, home = os.environ, Path.home()
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        pythons = parse_engine_pythons(filter(None, environ.get(ENGINE_PYTHON_VARIABLE, "").split(",")))
+    except ValueError as error:
+        parser.error(f"${ENGINE_PYTHON_VARIABLE}: {error}")
     return UpOptions(
         paths=tuple(given.paths),
         host=given.host,
@@ -69,6 +76,7 @@ def _options(arguments: Sequence[str]) -> UpOptions:
         verbose=given.verbose,
         environ=environ,
         api_key=environ.get(API_KEY_VARIABLE),
+        engine_pythons={**pythons, **dict(given.engine_python)},
     )
 
 
@@ -93,6 +101,15 @@ def _parser() -> argparse.ArgumentParser:
         help="stop models without autoscaling.scaleToZero after this time without a request, for example 15m "
         "(default: never)",
     )
+    parser.add_argument(
+        "--engine-python",
+        type=_engine_python,
+        action="append",
+        default=[],
+        metavar="ENGINE=PATH",
+        help="Python interpreter of an environment that has the engine, for example vllm=/opt/vllm/bin/python; "
+        f"may come more than once (default: ${ENGINE_PYTHON_VARIABLE}, comma-separated, else this one)",
+    )
     parser.add_argument("--eager", action="store_true", help="start every model at once")
     parser.add_argument("--verbose", action="store_true", help="tell what the files say that does nothing here")
     add_state_dir(parser, os.environ, Path.home())
@@ -103,6 +120,14 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port; write a number from 0 to 65535")
     return int(text)
+
+
+def _engine_python(text: str) -> tuple[EngineType, str]:
+    try:
+        ((engine, path),) = parse_engine_pythons([text]).items()
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return engine, path
 
 
 def _duration(text: str) -> float:
