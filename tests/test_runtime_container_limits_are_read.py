@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from slipway_runtime.adapters.cpus import usable_cpus
+from slipway_runtime.adapters.memory import usable_memory
 from slipway_runtime.adapters.memory_kills import memory_kills
 
 
@@ -51,3 +52,13 @@ def test_without_a_tighter_quota_it_is_the_affinity(tmp_path: Path, files: dict[
 )
 def test_memory_kills_are_counted(tmp_path: Path, files: dict[str, str], kills: int) -> None:
     assert memory_kills(write(tmp_path, files)) == kills
+
+
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_memory_is_the_containers(tmp_path: Path, name: str) -> None:
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert usable_memory(tmp_path) == machine
+    assert usable_memory(write(tmp_path, {name: "1048576\n"})) == 1048576
+    # Version 1 has no word for "no limit", only a very large number.
+    assert usable_memory(write(tmp_path, {name: "9223372036854771712\n"})) == machine
+    assert usable_memory(write(tmp_path, {"memory.max": "max\n"})) == machine
