@@ -1,7 +1,6 @@
 """The router as a contender: one model, one key. ``python -m benchmarks.router.slipway PORT ENGINE…``"""
 
 import asyncio
-import gc
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import uvloop
 from benchmarks.router.traffic import KEY, MODEL
 from slipway_crds.engines import Operation, Task
 from slipway_crds.keys import hash_key
+from slipway_router.adapters.process import settle
 from slipway_router.app.router import Sources, serving
 from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model
 from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
@@ -27,8 +27,6 @@ async def serve(port: int, engine_ports: list[int], access_log: BinaryIO) -> Non
 
 
 if __name__ == "__main__":
-    # As slipway_router.main does.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    settle()  # As slipway_router.main does.
     with Path(os.devnull).open("wb") as nowhere:
         uvloop.run(serve(int(sys.argv[1]), [int(port) for port in sys.argv[2:]], nowhere))

@@ -1,7 +1,6 @@
 """``slipway-router``: the router on Kubernetes."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -13,6 +12,7 @@ import uvloop
 
 from slipway_router.adapters.json_log import JsonFormatter
 from slipway_router.adapters.kube_catalogue import KubeCatalogue
+from slipway_router.adapters.process import settle
 from slipway_router.adapters.provider_keys import ProviderKeyFiles
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.app.router import RouterOptions, Sources, serving
@@ -62,9 +62,7 @@ def main() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    # What was imported stays for good, and requests leave few cycles behind: collect less often.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    settle()
     uvloop.run(run(settings, tls))
 
 
