@@ -26,7 +26,7 @@ def test_nothing_given_is_the_default() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--ctx-sise=1"], r"does not know the argument --ctx-sise; did you mean --ctx-size\? known: --ctx-size, "),
+        (["--ctx-sise=1"], r"does not know the argument --ctx-sise; did you mean --ctx-size\? known: --file, "),
         (["--ctx-size=many"], r"argument --ctx-size: .*valid integer.*given: 'many'"),
         (["--ctx-size=-1"], "argument --ctx-size: .*greater than or equal to 0"),
         (["--flash-attn=maybe"], "argument --flash-attn: .*'auto', 'on' or 'off'"),

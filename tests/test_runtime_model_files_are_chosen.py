@@ -6,42 +6,19 @@ from slipway_crds.conditions import Reason
 from slipway_crds.engines import EngineType
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.hub_files import Selection, select_files
-from slipway_runtime.domain.llamacpp import choose_gguf
 
 SPLIT = ["big-00001-of-00003.gguf", "big-00002-of-00003.gguf", "big-00003-of-00003.gguf"]
-
-
-@pytest.mark.parametrize(
-    ("names", "chosen"),
-    [
-        (["README.md", "m.gguf"], "m.gguf"),
-        (["sub/m.gguf"], "sub/m.gguf"),
-        ([*reversed(SPLIT), "x.txt"], SPLIT[0]),
-    ],
-)
-def test_the_only_gguf_is_taken(names: list[str], chosen: str) -> None:
-    assert choose_gguf(names) == chosen
-
-
-@pytest.mark.parametrize(
-    ("names", "reason", "words"),
-    [
-        (["b.gguf", "a.gguf"], Reason.INVALID_CONFIGURATION, "name one at the end of model.source: a.gguf, b.gguf"),
-        (["a.safetensors"], Reason.WEIGHTS_INVALID, "needs a .gguf file; the source has a.safetensors"),
-        ([], Reason.WEIGHTS_INVALID, "the source has nothing"),
-        (SPLIT[1:], Reason.WEIGHTS_INVALID, "needs a .gguf file"),
-    ],
-)
-def test_none_or_several_are_listed(names: list[str], reason: Reason, words: str) -> None:
-    with pytest.raises(RuntimeFailure) as raised:
-        choose_gguf(names)
-    assert raised.value.reason is reason
-    assert words in raised.value.message
 
 
 def test_all_parts_of_a_split_gguf_are_fetched() -> None:
     names = [*SPLIT, "other.gguf", "README.md"]
     assert select_files(EngineType.LLAMACPP, names, "big*") == Selection(tuple(SPLIT), SPLIT[0])
+
+
+def test_the_engines_arguments_say_which_gguf_and_its_projector_comes_with_it() -> None:
+    names = ["m-Q4_K_M.gguf", "m-Q8_0.gguf", "mmproj-m-f16.gguf"]
+    chosen = select_files(EngineType.LLAMACPP, names, None, ["--file=*Q8_0.gguf"])
+    assert chosen == Selection(("m-Q8_0.gguf", "mmproj-m-f16.gguf"), "m-Q8_0.gguf")
 
 
 def test_onnx_takes_the_graph_its_data_and_the_small_files() -> None:

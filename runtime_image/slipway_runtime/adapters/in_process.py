@@ -1,9 +1,11 @@
 """Engines that run in this process: an ASGI application on the data port, in a thread with a loop of its own."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
 from functools import partial
 from typing import Protocol
 
@@ -60,8 +62,7 @@ class InProcessEngine:
         self._refuse = refuse
         self._address = (host, port)
         self._in_flight = 0
-        self._loop = asyncio.get_running_loop()
-        self._exit: asyncio.Future[EngineExit] = self._loop.create_future()
+        self._exit: Future[EngineExit] = Future()
         self._server: QuietServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -83,7 +84,7 @@ class InProcessEngine:
         except BaseException:
             sock.close()
             raise
-        application = BoundedConcurrency(self._model.application(self._crash), self._bound, self._refuse)
+        application = BoundedConcurrency(self._model.application(self._ended), self._bound, self._refuse)
         server = self._server = make_server(self._counting(application))
         self._thread = threading.Thread(target=self._serve, args=(server, sock), name="data-port", daemon=True)
         # Only now, so that nobody's request waits while the model loads; the thread need not be waited for.
@@ -92,7 +93,7 @@ class InProcessEngine:
 
     async def wait(self) -> EngineExit:
         """Return when the engine has ended."""
-        return await asyncio.shield(self._exit)
+        return await asyncio.shield(asyncio.wrap_future(self._exit))
 
     async def in_flight(self) -> int:
         """Requests whose answer is not complete."""
@@ -118,13 +119,10 @@ class InProcessEngine:
             end = EngineExit(0)
         except Exception as error:
             end = EngineExit(1, f"the server on the data port ended: {error!r}")
-        self._loop.call_soon_threadsafe(self._ended, end)
-
-    def _crash(self, end: EngineExit) -> None:
-        self._loop.call_soon_threadsafe(self._ended, end)
+        self._ended(end)
 
     def _ended(self, end: EngineExit) -> None:
-        if not self._exit.done():
+        with contextlib.suppress(InvalidStateError):  # it ends once, whoever says so first
             self._exit.set_result(end)
 
     def _counting(self, app: ASGIApp) -> ASGIApp:

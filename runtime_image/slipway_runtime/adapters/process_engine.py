@@ -32,6 +32,16 @@ _ASK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
+class Cause:
+    """How a cause shows in an engine's output."""
+
+    line: re.Pattern[str]
+    reason: Reason
+    advice: str = ""
+    """What to change, for people."""
+
+
+@dataclass(frozen=True)
 class ProcessSpec:
     """How to run one engine and what its HTTP server offers."""
 
@@ -49,9 +59,11 @@ class ProcessSpec:
     device_fallback: str | None = None
     """Why ``device`` is the CPU although GPUs were given."""
     error_line: re.Pattern[str] = re.compile("")
-    """What the engine's output has in lines that tell a cause."""
+    """What the engine's output has in lines that tell a cause; a group ``cause`` is the part for people."""
+    causes: tuple[Cause, ...] = ()
+    """Causes that the last lines of the output tell, the most certain first."""
     exit_reasons: Mapping[int, Reason] = field(default_factory=dict)
-    """Exit codes by which the engine tells its cause; all others are EngineFailed."""
+    """Exit codes by which the engine tells its cause where its output does not; all others are EngineFailed."""
     stop_seconds: float = 10.0
     """How long the engine may take to end after SIGTERM."""
 
@@ -118,7 +130,7 @@ class ProcessEngine:
             text = await self._metrics()
         except httpx2.HTTPError:
             return 1
-        return sum(int(value) for value in (_sample(text, name) for name in self._spec.in_flight_metrics) if value)
+        return sum(int(_sum_of_samples(text, name)) for name in self._spec.in_flight_metrics)
 
     async def metrics(self) -> str:
         """The engine's metrics; empty when it does not answer."""
@@ -166,8 +178,11 @@ class ProcessEngine:
         # The end of the process, not of its output: helpers it started may live on and hold the pipe.
         code = await run_in_thread(process.wait, name="engine-end")
         await run_in_thread(partial(reader.join, _LAST_OUTPUT_SECONDS), name="engine-output-end")
-        reason = self._spec.exit_reasons.get(code, Reason.ENGINE_FAILED)
-        return EngineExit(code, self._last_words(), reason)
+        for cause in self._spec.causes:
+            if any(cause.line.search(line) for line in self._output):
+                words = "; ".join(filter(None, (self._last_words(), cause.advice)))
+                return EngineExit(code, words, cause.reason)
+        return EngineExit(code, self._last_words(), self._spec.exit_reasons.get(code, Reason.ENGINE_FAILED))
 
     def _read(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout is not None
@@ -178,11 +193,11 @@ class ProcessEngine:
                 self._output.append(line.rstrip())
 
     def _last_words(self) -> str:
-        output = list(self._output)
-        told = [line for line in output if self._spec.error_line.search(line)] or output
-        return "; ".join(dict.fromkeys(told[-_DETAIL_LINES:]))[:_DETAIL_CHARACTERS]
+        found = (self._spec.error_line.search(line) for line in self._output)
+        told = [match.groupdict().get("cause", match.string).strip() for match in found if match]
+        return "; ".join(dict.fromkeys((told or list(self._output))[-_DETAIL_LINES:]))[:_DETAIL_CHARACTERS]
 
 
-def _sample(text: str, name: str) -> float | None:
-    match = re.search(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)", text, re.MULTILINE)
-    return float(match[1]) if match else None
+def _sum_of_samples(text: str, name: str) -> float:
+    """The value of a gauge; where an engine runs as several processes, each has a sample of its own."""
+    return sum(map(float, re.findall(rf"^{re.escape(name)}(?:\{{[^}}]*\}})? (\S+)", text, re.MULTILINE)))

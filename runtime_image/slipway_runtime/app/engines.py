@@ -12,13 +12,17 @@ from slipway_runtime.adapters.concurrency import Concurrency
 from slipway_runtime.adapters.cpus import usable_cpus
 from slipway_runtime.adapters.dummy.server import DummyServer
 from slipway_runtime.adapters.in_process import InProcessEngine
-from slipway_runtime.adapters.llamacpp.spec import find_gguf, llamacpp_spec
+from slipway_runtime.adapters.llamacpp.devices import choose_device, found_devices
+from slipway_runtime.adapters.llamacpp.files import find_model
+from slipway_runtime.adapters.llamacpp.gguf import read_header
+from slipway_runtime.adapters.llamacpp.spec import llamacpp_spec
 from slipway_runtime.adapters.process_engine import ProcessEngine
 from slipway_runtime.domain.arguments import parse_arguments
 from slipway_runtime.domain.dummy import DEFAULT_SLOTS as DUMMY_SLOTS
 from slipway_runtime.domain.dummy import DummyOptions
 from slipway_runtime.domain.engine import Engine
 from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.gguf import check_model
 from slipway_runtime.domain.images_options import DiffusersOptions
 from slipway_runtime.domain.llamacpp import DEFAULT_SLOTS, LlamaCppOptions, LlamaServerConfig
 from slipway_runtime.domain.sentence_transformers import OnnxOptions
@@ -72,18 +76,22 @@ def _llamacpp(env: RuntimeEnv) -> MakeEngine:
     _require("xllamacpp", env)
 
     def make(weights: Path | None) -> Engine:
+        files = find_model(_needed(weights, env), options)
+        check_model(read_header(files.model), tasks(env), options.chat_template)
+        device = choose_device(env.gpu_count, options.n_gpu_layers, found_devices() if env.gpu_count else ())
         config = LlamaServerConfig(
-            model_path=str(find_gguf(_needed(weights, env))),
+            model_path=str(files.model),
+            mmproj_path=None if files.projector is None else str(files.projector),
             served_names=served_names(env),
             tasks=tasks(env),
             host=env.host,
             port=env.data_port,
             slots=env.max_concurrency or DEFAULT_SLOTS,
             threads=usable_cpus(),
-            gpu=env.gpu_count > 0,
+            gpu=device.name == "cuda",
             options=options,
         )
-        return ProcessEngine(llamacpp_spec(config, connect_host(env)))
+        return ProcessEngine(llamacpp_spec(config, connect_host(env), device))
 
     return make
 

@@ -44,7 +44,7 @@ def _parts(env: RuntimeEnv, hub: HubAccess) -> Parts:
     requests = warm_ups(tasks(env), names[0])
     host = connect_host(env)
     return Parts(
-        fetch=weights_fetcher(parse_source(env.model_source), env.engine, Path(env.cache_dir), hub),
+        fetch=weights_fetcher(parse_source(env.model_source), env.engine, Path(env.cache_dir), hub, env.engine_args),
         make_engine=engine_maker(env),
         warm_up=lambda: send_warm_ups(requests, host, env.data_port),
         memory_kills=memory_kills,

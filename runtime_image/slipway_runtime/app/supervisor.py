@@ -42,6 +42,7 @@ class Parts:
     fetch: Callable[[Progress], Path | None]
     """Blocking; returns where the weights lie, None for an engine without weights."""
     make_engine: Callable[[Path | None], Engine]
+    """Blocking; looks at the weights and raises RuntimeFailure when they cannot do what is asked."""
     warm_up: Callable[[], Awaitable[None]]
     memory_kills: Callable[[], int]
     """How often the kernel has killed for memory in this container."""
@@ -86,7 +87,9 @@ class Supervisor:
             async with asyncio.timeout(self._limits.startup):
                 weights = await run_in_thread(lambda: self._parts.fetch(self._status.progress), name="fetch")
                 self._enter(Phase.LOADING)
-                engine = self._status.engine = self._parts.make_engine(weights)
+                engine = self._status.engine = await run_in_thread(
+                    lambda: self._parts.make_engine(weights), name="make-engine"
+                )
                 await engine.start()
                 self._enter(Phase.WARMING)
                 await self._while_alive(engine, self._parts.warm_up())

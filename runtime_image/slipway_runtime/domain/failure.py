@@ -24,6 +24,8 @@ EXIT_CODES: Final[Mapping[Reason, int]] = MappingProxyType(
         Reason.INVALID_CONFIGURATION: 78,
         Reason.NOT_IMPLEMENTED: 78,
         Reason.ENGINE_NOT_AVAILABLE: 78,
+        Reason.UNSUPPORTED_TASK: 78,
+        Reason.CHAT_TEMPLATE_MISSING: 78,
         Reason.OUT_OF_MEMORY: 137,
     }
 )

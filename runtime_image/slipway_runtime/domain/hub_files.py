@@ -6,8 +6,10 @@ from fnmatch import fnmatchcase
 
 from slipway_crds.conditions import Reason
 from slipway_crds.engines import EngineType
+from slipway_runtime.domain.arguments import parse_arguments
 from slipway_runtime.domain.failure import RuntimeFailure
-from slipway_runtime.domain.llamacpp import choose_gguf, parts_of
+from slipway_runtime.domain.gguf_files import choose_gguf
+from slipway_runtime.domain.llamacpp import LlamaCppOptions
 
 _ONNX_GRAPHS = ("onnx/model.onnx", "model.onnx")
 _ONNX_SIDE_FILES = ("*.json", "*/config.json", "vocab.txt", "tokenizer.model")
@@ -21,16 +23,19 @@ class Selection:
     entry: str = ""
 
 
-def select_files(engine: EngineType, names: Sequence[str], pattern: str | None) -> Selection:
-    """What ``engine`` needs of ``names``; ``pattern`` is what the source says after the repository.
+def select_files(
+    engine: EngineType, names: Sequence[str], pattern: str | None, arguments: Sequence[str] = ()
+) -> Selection:
+    """What ``engine`` with ``arguments`` needs of ``names``; ``pattern`` is what the source says after the repository.
 
     Raises RuntimeFailure (WeightsNotFound, WeightsInvalid, InvalidConfiguration).
     """
     wanted = _matching(names, pattern)
     match engine:
         case EngineType.LLAMACPP:
-            first = choose_gguf(wanted)
-            return Selection(parts_of(first, names), first)
+            options = parse_arguments("llamacpp", arguments, LlamaCppOptions)
+            choice = choose_gguf(names, options.file, options.mmproj, source=pattern)
+            return Selection(choice.files, choice.model)
         case EngineType.ONNX:
             return _onnx(names, wanted if pattern else _ONNX_GRAPHS)
         case _:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from slipway_crds.conditions import Reason
 from slipway_crds.names import PVC_MOUNT_ROOT
@@ -33,6 +33,11 @@ class HttpSource:
     def file_name(self) -> str:
         """The last part of the URL's path."""
         return PurePosixPath(unquote(urlsplit(self.url).path)).name
+
+    def beside(self, name: str) -> "HttpSource":
+        """The file ``name`` in the same folder, with the same query."""
+        parts = urlsplit(self.url)
+        return HttpSource(urlunsplit(parts._replace(path=f"{parts.path.rpartition('/')[0]}/{quote(name)}")), None)
 
     @property
     def display_url(self) -> str:
