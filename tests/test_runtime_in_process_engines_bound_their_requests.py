@@ -77,6 +77,8 @@ async def test_the_bound_is_kept_and_those_beyond_are_refused_in_the_envelope() 
     assert await refused.status() == 429
     assert orjson.loads(refused.answer)["error"]["code"] == "engine_overloaded"
     assert (b"retry-after", b"1") in refused.sent[0]["headers"]
+    for sample in ("running 2.0", "waiting 1.0", "refused_total 1.0"):
+        assert f"\nslipway_engine_requests_{sample}\n" in app.metrics()
     engine.go.set()
     assert [await caller.status() for caller in callers] == [200, 200, 200]
     assert [caller.answer for caller in callers] == [b"0", b"1", b"2"]

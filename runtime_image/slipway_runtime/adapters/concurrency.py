@@ -1,10 +1,13 @@
 """How many requests an in-process engine works on at once, how many may wait, and what the others are told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,6 +54,8 @@ class BoundedConcurrency:
         self._refuse = refuse
         self._places = bound.at_work + bound.waiting
         self._inside = 0
+        self._running = 0
+        self._refused = 0
         self._at_work = asyncio.Semaphore(bound.at_work)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +63,7 @@ class BoundedConcurrency:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
         elif self._inside >= self._places:
+            self._refused += 1
             await self._refuse(scope)(scope, receive, send)
         else:
             self._inside += 1
@@ -66,13 +72,21 @@ class BoundedConcurrency:
             finally:
                 self._inside -= 1
 
+    def metrics(self) -> str:
+        """Prometheus text: how many requests are where now, and how many found no place."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Counts(self._running, self._inside - self._running, self._refused))
+        return generate_latest(registry).decode()
+
     async def _serve(self, scope: Scope, request: "_ReadAhead", send: Send) -> None:
         await request.read()
         if not await self._take_place(request):
             return
+        self._running += 1
         try:
             await self._app(scope, request, send)
         finally:
+            self._running -= 1
             self._at_work.release()
 
     async def _take_place(self, request: "_ReadAhead") -> bool:
@@ -94,6 +108,17 @@ class BoundedConcurrency:
     def _give_up(self, taking: "asyncio.Future[Any]") -> None:
         if not taking.cancel():
             self._at_work.release()
+
+
+class _Counts(Collector):
+    def __init__(self, running: int, waiting: int, refused: int) -> None:
+        self._values = (running, waiting, refused)
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        running, waiting, refused = self._values
+        yield GaugeMetricFamily("slipway_engine_requests_running", "Requests that are worked on.", running)
+        yield GaugeMetricFamily("slipway_engine_requests_waiting", "Requests that wait for a place.", waiting)
+        yield CounterMetricFamily("slipway_engine_requests_refused", "Requests answered with 429.", refused)
 
 
 class _ReadAhead:

@@ -63,6 +63,7 @@ class InProcessEngine:
         self._address = (host, port)
         self._in_flight = 0
         self._exit: Future[EngineExit] = Future()
+        self._bounded: BoundedConcurrency | None = None
         self._server: QuietServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -84,8 +85,9 @@ class InProcessEngine:
         except BaseException:
             sock.close()
             raise
-        application = BoundedConcurrency(self._model.application(self._ended), self._bound, self._refuse)
-        server = self._server = make_server(self._counting(application))
+        bounded = BoundedConcurrency(self._model.application(self._ended), self._bound, self._refuse)
+        server = self._server = make_server(self._counting(bounded))
+        self._bounded = bounded
         self._thread = threading.Thread(target=self._serve, args=(server, sock), name="data-port", daemon=True)
         # Only now, so that nobody's request waits while the model loads; the thread need not be waited for.
         sock.listen(BACKLOG)
@@ -100,8 +102,9 @@ class InProcessEngine:
         return self._in_flight
 
     async def metrics(self) -> str:
-        """The model's metrics."""
-        return self._model.metrics()
+        """The model's metrics, and how many requests are at work and waiting."""
+        text = self._model.metrics()
+        return text if self._bounded is None else text + self._bounded.metrics()
 
     async def stop(self) -> EngineExit:
         """End the server, open requests included."""
