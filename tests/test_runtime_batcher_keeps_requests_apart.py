@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from slipway_runtime.adapters.onnx.batcher import Batcher
+from slipway_runtime.adapters.onnx.batcher import Batcher, BatchLimits, Computed
 from slipway_runtime.adapters.onnx.metrics import BatchMetrics
-from slipway_runtime.adapters.onnx.model import Vectors
+from slipway_runtime.adapters.onnx.session import Floats
+from slipway_runtime.adapters.onnx.tokenizer import Row
 from slipway_runtime.domain.openai import ApiError
 
 
@@ -24,18 +25,23 @@ class Model:
         self.entered = threading.Event()
         self.batches: list[list[int]] = []
 
-    def run(self, sequences: Sequence[list[int]]) -> Vectors:
+    def run(self, rows: Sequence[Row]) -> list[Floats]:
         self.entered.set()
         assert self.gate.wait(5)
-        self.batches.append(sorted(sequence[0] for sequence in sequences))
-        if any(13 in sequence for sequence in sequences):
+        self.batches.append(sorted(row.ids[0] for row in rows))
+        if any(13 in row.ids for row in rows):
             raise ArithmeticError("thirteen")
-        return np.array([[float(sequence[0])] for sequence in sequences], dtype=np.float32)
+        return list(np.array([[row.ids[0]] for row in rows], dtype=np.float32))
+
+
+def rows(*firsts: int, length: int = 1) -> list[Row]:
+    return [Row([first] * length) for first in firsts]
 
 
 @contextmanager
 def batching(model: Model, max_batch_tokens: int = 100, max_queue_tokens: int = 100) -> Iterator[Batcher]:
-    batcher = Batcher(model.run, max_batch_tokens, max_queue_tokens, BatchMetrics(CollectorRegistry()))
+    limits = BatchLimits(max_batch_tokens, max_queue_tokens)
+    batcher = Batcher(model.run, limits, BatchMetrics(CollectorRegistry()))
     try:
         yield batcher
     finally:
@@ -43,10 +49,10 @@ def batching(model: Model, max_batch_tokens: int = 100, max_queue_tokens: int = 
         batcher.close()
 
 
-async def close_gate_behind(model: Model, batcher: Batcher) -> "asyncio.Task[list[Vectors]]":
+async def close_gate_behind(model: Model, batcher: Batcher) -> "asyncio.Task[Computed]":
     """Occupy the model, so that what is submitted next waits together."""
     model.gate.clear()
-    first = asyncio.create_task(batcher.submit([[1]]))
+    first = asyncio.create_task(batcher.submit(rows(1)))
     await asyncio.to_thread(model.entered.wait, 5)
     return first
 
@@ -55,10 +61,10 @@ async def test_waiting_requests_run_together_and_get_their_own_vectors() -> None
     model = Model()
     with batching(model) as batcher:
         first = await close_gate_behind(model, batcher)
-        others = [asyncio.create_task(batcher.submit([[n], [n + 1]])) for n in (20, 30)]
+        others = [asyncio.create_task(batcher.submit(rows(n, n + 1))) for n in (20, 30)]
         await asyncio.sleep(0)
         model.gate.set()
-        assert [float(vector[0]) for task in (first, *others) for vector in await task] == [1, 20, 21, 30, 31]
+        assert [float(vector[0]) for task in (first, *others) for vector in (await task).values] == [1, 20, 21, 30, 31]
     assert model.batches == [[1], [20, 21, 30, 31]]
 
 
@@ -66,16 +72,16 @@ async def test_a_failed_batch_fails_its_requests_and_no_later_one() -> None:
     model = Model()
     with batching(model) as batcher:
         with pytest.raises(ArithmeticError):
-            await batcher.submit([[13]])
-        assert [float(vector[0]) for vector in await batcher.submit([[5]])] == [5]
+            await batcher.submit(rows(13))
+        assert [float(vector[0]) for vector in (await batcher.submit(rows(5))).values] == [5]
 
 
 async def test_what_was_given_up_is_not_run() -> None:
     model = Model()
     with batching(model) as batcher:
         first = await close_gate_behind(model, batcher)
-        gone = asyncio.create_task(batcher.submit([[40]]))
-        stays = asyncio.create_task(batcher.submit([[50]]))
+        gone = asyncio.create_task(batcher.submit(rows(40)))
+        stays = asyncio.create_task(batcher.submit(rows(50)))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
@@ -85,15 +91,15 @@ async def test_what_was_given_up_is_not_run() -> None:
     assert model.batches == [[1], [50]]
 
 
-async def test_a_full_queue_refuses_with_503_but_a_large_request_alone_is_taken() -> None:
+async def test_a_full_queue_refuses_with_429_but_a_large_request_alone_is_taken() -> None:
     model = Model()
     with batching(model, max_queue_tokens=5) as batcher:
         first = await close_gate_behind(model, batcher)
-        large = asyncio.create_task(batcher.submit([[7] * 10]))
+        large = asyncio.create_task(batcher.submit(rows(7, length=10)))
         await asyncio.sleep(0)
         with pytest.raises(ApiError) as raised:
-            await batcher.submit([[8]])
+            await batcher.submit(rows(8))
         model.gate.set()
         await first
-        assert len(await large) == 1
-    assert (raised.value.status, raised.value.retry_after) == (503, 1)
+        assert len((await large).values) == 1
+    assert (raised.value.status, raised.value.retry_after) == (429, 1)

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from slipway_crds.conditions import Reason
-from slipway_runtime.adapters.onnx.model import OnnxEmbedder
+from slipway_runtime.adapters.onnx.model import OnnxModel
 from slipway_runtime.domain.failure import RuntimeFailure
-from slipway_runtime.domain.sentence_transformers import OnnxOptions
+from slipway_runtime.domain.onnx import CPU_PROVIDER, OnnxOptions, ProviderChoice
 
 CONFIG = {"hidden_size": 8, "vocab_size": 100}
 
 
 def load(folder: Path) -> None:
-    OnnxEmbedder(folder, OnnxOptions(), threads=1, gpu=False)
+    OnnxModel(folder, OnnxOptions(), threads=1, providers=ProviderChoice((CPU_PROVIDER,)))
 
 
 @pytest.mark.parametrize("missing", ["hidden_size", "vocab_size"])

@@ -20,8 +20,8 @@ def env(**fields: Any) -> RuntimeEnv:
     [
         ({"engine_args": ["--tokens-per-secnd=1"]}, Reason.INVALID_CONFIGURATION, "mean --tokens-per-second?"),
         ({"engine": "vllm"}, Reason.ENGINE_NOT_AVAILABLE, "no engine vllm; it has dummy, llamacpp, onnx"),
-        ({"engine": "onnx", "tasks": ["rerank"]}, Reason.NOT_IMPLEMENTED, "write tasks: [embeddings]"),
-        ({"engine": "onnx", "engine_args": ["--pooling=max"]}, Reason.INVALID_CONFIGURATION, "--pooling"),
+        ({"engine": "onnx", "engine_args": ["--pooling=sum"]}, Reason.INVALID_CONFIGURATION, "--pooling"),
+        ({"engine": "onnx", "engine_args": ["--dtipe=int8"]}, Reason.INVALID_CONFIGURATION, "did you mean --dtype"),
     ],
 )
 def test_it_is_refused(fields: dict[str, Any], reason: Reason, words: str) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from slipway_crds.conditions import Reason
 from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.onnx import OnnxOptions
 from slipway_runtime.domain.openai import ApiError
-from slipway_runtime.domain.sentence_transformers import OnnxOptions, Pooling, embedding_model
+from slipway_runtime.domain.sentence_transformers import Pooling, text_model
 
 CONFIG = {"hidden_size": 384, "vocab_size": 100, "max_position_embeddings": 512, "pad_token_id": 1}
 KINDS = "sentence_transformers.models."
@@ -28,45 +29,48 @@ def files(pooling: dict[str, Any], **config: Any) -> dict[str, Any]:
         ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, Pooling.MEAN),
         ({"pooling_mode_cls_token": True}, Pooling.CLS),
         ({"pooling_mode_lasttoken": True}, Pooling.LAST),
+        ({"pooling_mode_max_tokens": True}, Pooling.MAX),
         ({"pooling_mode": "cls"}, Pooling.CLS),
         ({"pooling_mode": "lasttoken"}, Pooling.LAST),
     ],
 )
 def test_the_pooling_is_read(config: dict[str, Any], pooling: Pooling) -> None:
-    assert embedding_model(files(config), OnnxOptions()).pooling is pooling
+    assert text_model(files(config), OnnxOptions()).pooling is pooling
 
 
 @pytest.mark.parametrize(
-    "config", [{"pooling_mode_max_tokens": True}, {"pooling_mode": "weightedmean"}, {}], ids=["max", "weighted", "none"]
+    "config",
+    [{"pooling_mode_mean_sqrt_len_tokens": True}, {"pooling_mode": "weightedmean"}, {}],
+    ids=["square root", "weighted", "none"],
 )
 def test_a_pooling_that_cannot_be_done_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(RuntimeFailure, match="not known to this engine") as raised:
-        embedding_model(files(config), OnnxOptions())
+        text_model(files(config), OnnxOptions())
     assert raised.value.reason is Reason.WEIGHTS_INVALID
 
 
 def test_a_step_that_cannot_be_done_is_refused() -> None:
     modules = [*MODULES, {"type": f"{KINDS}Dense", "path": "3_Dense"}]
     with pytest.raises(RuntimeFailure, match="the step Dense"):
-        embedding_model(files({"pooling_mode": "mean"}) | {"modules.json": modules}, OnnxOptions())
+        text_model(files({"pooling_mode": "mean"}) | {"modules.json": modules}, OnnxOptions())
 
 
 def test_lengths_are_those_of_the_folder_within_the_models_positions() -> None:
     described = files({"pooling_mode": "mean"})
-    assert embedding_model(described, OnnxOptions()).max_tokens == 512
+    assert text_model(described, OnnxOptions()).max_tokens == 512
     described["sentence_bert_config.json"] = {"max_seq_length": 256}
-    assert embedding_model(described, OnnxOptions()).max_tokens == 256
-    assert embedding_model(described, OnnxOptions(max_tokens=1000)).max_tokens == 512
+    assert text_model(described, OnnxOptions()).max_tokens == 256
+    assert text_model(described, OnnxOptions(max_tokens=1000)).max_tokens == 512
 
 
 def test_normalisation_is_a_step_of_the_folder_and_can_be_overruled() -> None:
     described = files({"pooling_mode": "mean"}) | {"modules.json": MODULES[:2]}
-    assert not embedding_model(described, OnnxOptions()).normalize
-    assert embedding_model(described, OnnxOptions(normalize=True)).normalize
+    assert not text_model(described, OnnxOptions()).normalize
+    assert text_model(described, OnnxOptions(normalize=True)).normalize
 
 
 def test_a_plain_transformer_gets_the_mean_normalised() -> None:
-    facts = embedding_model({"config.json": CONFIG}, OnnxOptions())
+    facts = text_model({"config.json": CONFIG}, OnnxOptions())
     assert (facts.pooling, facts.normalize, facts.pad_token) == (Pooling.MEAN, True, 1)
 
 
@@ -80,7 +84,7 @@ def test_a_plain_transformer_gets_the_mean_normalised() -> None:
     ],
 )
 def test_valid_dimensions_are_accepted(config: dict[str, Any], asked: int | None, cut: int | None) -> None:
-    assert embedding_model({"config.json": CONFIG | config}, OnnxOptions()).check_dimensions(asked) == cut
+    assert text_model({"config.json": CONFIG | config}, OnnxOptions()).check_dimensions(asked) == cut
 
 
 @pytest.mark.parametrize(
@@ -89,5 +93,5 @@ def test_valid_dimensions_are_accepted(config: dict[str, Any], asked: int | None
 )
 def test_other_dimensions_are_refused(config: dict[str, Any], asked: object) -> None:
     with pytest.raises(ApiError) as raised:
-        embedding_model({"config.json": CONFIG | config}, OnnxOptions()).check_dimensions(asked)
+        text_model({"config.json": CONFIG | config}, OnnxOptions()).check_dimensions(asked)
     assert raised.value.body["error"]["param"] == "dimensions"

@@ -7,7 +7,7 @@ from slipway_runtime.domain.arguments import parse_arguments
 from slipway_runtime.domain.dummy import DummyOptions
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.llamacpp import LlamaCppOptions
-from slipway_runtime.domain.sentence_transformers import OnnxOptions
+from slipway_runtime.domain.onnx import OnnxOptions
 
 
 def test_values_may_follow_with_or_without_an_equals_sign() -> None:

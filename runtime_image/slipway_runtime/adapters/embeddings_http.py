@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from slipway_runtime.domain.openai import ApiError
+from slipway_runtime.domain.text_inputs import Text
 
 MAX_INPUTS = 2048
 Vector = TypeVar("Vector")
-Text = str | list[int]
+
 
 
 def read_texts(body: dict[str, Any]) -> list[Text]:

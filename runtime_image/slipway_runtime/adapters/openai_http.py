@@ -30,14 +30,14 @@ def error_response(error: ApiError) -> Response:
     return json_response(error.body, error.status, headers)
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises ApiError (400, 413)."""
+async def read_json(request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, Any]:
+    """The body, of at most ``limit`` bytes, as a JSON object. Raises ApiError (400, 413)."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise ApiError(413, f"the request's body is larger than {MAX_BODY_BYTES} bytes; send less at once")
+        if size > limit:
+            raise ApiError(413, f"the request's body is larger than {limit} bytes; send less at once")
         chunks.append(chunk)
     try:
         body = orjson.loads(b"".join(chunks))

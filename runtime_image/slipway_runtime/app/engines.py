@@ -25,7 +25,7 @@ from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.gguf import check_model
 from slipway_runtime.domain.images_options import DiffusersOptions
 from slipway_runtime.domain.llamacpp import DEFAULT_SLOTS, LlamaCppOptions, LlamaServerConfig
-from slipway_runtime.domain.sentence_transformers import OnnxOptions
+from slipway_runtime.domain.onnx import OnnxConfig, OnnxOptions
 
 BATCHED_REQUESTS = 512
 """Requests at once for an engine that batches them itself, where the deployment gives no number."""
@@ -99,18 +99,23 @@ def _llamacpp(env: RuntimeEnv) -> MakeEngine:
 def _onnx(env: RuntimeEnv) -> MakeEngine:
     options = parse_arguments("onnx", env.engine_args, OnnxOptions)
     _require("onnxruntime", env)
-    if set(tasks(env)) != {Task.EMBEDDINGS}:
-        message = "the onnx engine does embeddings only as yet; write tasks: [embeddings]"
-        raise RuntimeFailure(Reason.NOT_IMPLEMENTED, message)
 
     def make(weights: Path | None) -> Engine:
         # Its libraries are part of the ONNX runtime only.
         from slipway_runtime.adapters.onnx.server import OnnxServer
+        from slipway_runtime.adapters.onnx.tei_api import refuse_when_full
 
-        threads = options.threads or usable_cpus()
-        server = OnnxServer(_needed(weights, env), options, served_names(env), threads=threads, gpu=env.gpu_count > 0)
-        bound = Concurrency.of(env.max_concurrency or BATCHED_REQUESTS)
-        return InProcessEngine(server, env.host, env.data_port, bound)
+        config = OnnxConfig(
+            served_names=served_names(env),
+            tasks=tasks(env),
+            threads=options.threads or usable_cpus(),
+            gpus=env.gpu_count,
+            max_concurrency=env.max_concurrency or BATCHED_REQUESTS,
+            options=options,
+        )
+        server = OnnxServer(_needed(weights, env), config)
+        bound = Concurrency.of(config.max_concurrency)
+        return InProcessEngine(server, env.host, env.data_port, bound, refuse_when_full)
 
     return make
 

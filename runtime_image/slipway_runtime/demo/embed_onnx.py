@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import onnx
 from safetensors import SafetensorError, safe_open
 
 from slipway_runtime.demo.bert_graph import Array, BertShape, bert_encoder
+from slipway_runtime.demo.folders import write_once
 
 MODEL_FILE = Path("onnx") / "model.onnx"
 REQUIRED_FILES = ("config.json", "modules.json", "tokenizer.json", "1_Pooling/config.json")
@@ -57,14 +57,7 @@ def write_embedding_model(source: Path, target: Path) -> Path:
     ask for the same one at the same time. Raises EmbeddingModelError for a source that cannot be converted
     and OSError when the target cannot be written.
     """
-    if (target / MODEL_FILE).is_file():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-        draft = Path(scratch) / target.name
-        _write(source, draft)
-        _publish(draft, target)
-    return target
+    return write_once(target, MODEL_FILE, lambda draft: _write(source, draft))
 
 
 def _write(source: Path, draft: Path) -> None:
@@ -119,12 +112,3 @@ def _convert(shape: BertShape, weights: Path) -> onnx.ModelProto:
             return bert_encoder(shape, weight)
     except SafetensorError as error:
         raise EmbeddingModelError(f"{weights} is not a readable safetensors file: {error}") from error
-
-
-def _publish(draft: Path, target: Path) -> None:
-    """Move the finished draft into place; whoever comes second keeps the first one's."""
-    try:
-        draft.rename(target)
-    except OSError:
-        if not (target / MODEL_FILE).is_file():
-            raise

@@ -1,17 +1,19 @@
 """Where the models behind ``demo://NAME`` lie.
 
-They make the quickstart work offline: the chat model ships inside this distribution; the embedding model ships inside
-the container image, and elsewhere it is written on first use from a package that the runtime's ONNX extra installs.
+They make the quickstart work offline: the chat model ships inside this distribution; the models of the ONNX engine ship
+inside its container image, and elsewhere they are written on first use from a package that its extra installs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 CHAT_FILE = "slipway-demo-chat.gguf"
 EMBED_FOLDER = "all-MiniLM-L6-v2"
+WORDS_FOLDER = "slipway-demo-"
 
 
 class UnknownDemoModelError(ValueError):
@@ -45,16 +47,31 @@ def _chat(_cache_dir: Path) -> Path:
 
 
 def _embed(cache_dir: Path) -> Path:
-    shipped = Path(__file__).with_name(EMBED_FOLDER)
-    written = cache_dir / EMBED_FOLDER
+    def write(target: Path) -> Path:
+        # Imported late: only the ONNX runtime's environment has these libraries, and they take a second to load.
+        from slipway_runtime.demo.embed_onnx import minilm_source, write_embedding_model
+
+        return write_embedding_model(minilm_source(), target)
+
+    return _shipped_or_written(EMBED_FOLDER, cache_dir, write)
+
+
+def _words(name: str, cache_dir: Path) -> Path:
+    def write(target: Path) -> Path:
+        from slipway_runtime.demo.embed_onnx import minilm_source
+        from slipway_runtime.demo.word_models import write_word_model
+
+        return write_word_model(name, minilm_source(), target)
+
+    return _shipped_or_written(f"{WORDS_FOLDER}{name}", cache_dir, write)
+
+
+def _shipped_or_written(folder: str, cache_dir: Path, write: Callable[[Path], Path]) -> Path:
+    shipped, written = Path(__file__).with_name(folder), cache_dir / folder
     # A folder appears complete or not at all.
-    for candidate in (shipped, written):
-        if candidate.is_dir():
-            return candidate
-    # Imported here because only the ONNX runtime's environment has these libraries, and they take a second to load.
-    from slipway_runtime.demo.embed_onnx import minilm_source, write_embedding_model
-
-    return write_embedding_model(minilm_source(), written)
+    return next((candidate for candidate in (shipped, written) if candidate.is_dir()), None) or write(written)
 
 
-DEMO_MODELS: Mapping[str, Callable[[Path], Path]] = MappingProxyType({"chat": _chat, "embed": _embed})
+DEMO_MODELS: Mapping[str, Callable[[Path], Path]] = MappingProxyType(
+    {"chat": _chat, "embed": _embed, **{name: partial(_words, name) for name in ("rerank", "classify", "sparse")}}
+)

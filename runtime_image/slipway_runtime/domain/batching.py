@@ -7,18 +7,18 @@ _CLOSE: Final = 16
 """Tokens by which lengths may always differ: below this, padding costs less than another run."""
 
 
-def choose_batch(lengths: Sequence[int], max_tokens: int) -> list[int]:
+def choose_batch(lengths: Sequence[int], max_tokens: int, max_rows: int | None = None) -> list[int]:
     """Indices into ``lengths`` (oldest first) of the next batch, shortest first.
 
     The oldest is always in it, so nobody starves. The rest are those nearest to it in length, while all of them padded
-    to the longest stay within ``max_tokens`` and the shortest has at least half the length of the longest. Raises
-    ValueError when nothing waits.
+    to the longest stay within ``max_tokens`` and the shortest has at least half the length of the longest, at most
+    ``max_rows`` in all. Raises ValueError when nothing waits.
     """
     if not lengths:
         raise ValueError("nothing waits")
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     low = high = order.index(0)
-    while True:
+    while max_rows is None or high - low + 1 < max_rows:
         below = lengths[order[low]] - lengths[order[low - 1]] if low > 0 else None
         above = lengths[order[high + 1]] - lengths[order[high]] if high + 1 < len(order) else None
         if below is None and above is None:

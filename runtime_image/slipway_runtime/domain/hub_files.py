@@ -10,8 +10,8 @@ from slipway_runtime.domain.arguments import parse_arguments
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.gguf_files import choose_gguf
 from slipway_runtime.domain.llamacpp import LlamaCppOptions
+from slipway_runtime.domain.onnx import OnnxOptions, graph_of
 
-_ONNX_GRAPHS = ("onnx/model.onnx", "model.onnx")
 _ONNX_SIDE_FILES = ("*.json", "*/config.json", "vocab.txt", "tokenizer.model")
 
 
@@ -37,15 +37,19 @@ def select_files(
             choice = choose_gguf(names, options.file, options.mmproj, source=pattern)
             return Selection(choice.files, choice.model)
         case EngineType.ONNX:
-            return _onnx(names, wanted if pattern else _ONNX_GRAPHS)
+            return _onnx(names, wanted if pattern else [_graph(names, arguments)])
         case _:
             return Selection(tuple(wanted))
 
 
+def _graph(names: Sequence[str], arguments: Sequence[str]) -> str:
+    return graph_of(names, parse_arguments("onnx", arguments, OnnxOptions))
+
+
 def _onnx(names: Sequence[str], graphs: Sequence[str]) -> Selection:
-    graph = next((graph for graph in graphs if graph in names and graph.endswith(".onnx")), None)
+    graph = next((graph for graph in graphs if graph.endswith(".onnx")), None)
     if graph is None:
-        raise RuntimeFailure(Reason.WEIGHTS_INVALID, f"the repository has no {' or '.join(_ONNX_GRAPHS)}")
+        raise RuntimeFailure(Reason.WEIGHTS_INVALID, f"no file among {', '.join(graphs)} is an .onnx file")
     # Weights above 2 GB lie beside the graph.
     data = [name for name in names if name.startswith((f"{graph}_data", f"{graph}.data"))]
     sides = [name for name in names if any(_matches(name, side) for side in _ONNX_SIDE_FILES)]

@@ -25,6 +25,7 @@ def warm_ups(tasks: Iterable[Task], model: str) -> tuple[WarmUp, ...]:
         Task.COMPLETIONS: WarmUp("/v1/completions", {"model": model, "prompt": "Hi", "max_tokens": 1}),
         Task.EMBEDDINGS: WarmUp("/v1/embeddings", {"model": model, "input": "Hi"}),
         Task.RERANK: WarmUp("/v1/rerank", {"model": model, "query": "Hi", "documents": ["Hi"]}),
+        Task.CLASSIFY: WarmUp("/classify", {"model": model, "input": "Hi"}),
         Task.IMAGES: WarmUp("/v1/images/generations", {"model": model, "prompt": "Hi", "steps": 1}),
     }
     return tuple(requests[task] for task in tasks if task in requests)

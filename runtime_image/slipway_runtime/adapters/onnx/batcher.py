@@ -3,44 +3,69 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from slipway_runtime.adapters.onnx.metrics import BatchMetrics
-from slipway_runtime.adapters.onnx.model import Vectors
+from slipway_runtime.adapters.onnx.session import Floats
+from slipway_runtime.adapters.onnx.tokenizer import Row
 from slipway_runtime.domain.batching import choose_batch
 from slipway_runtime.domain.openai import ApiError
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[Sequence[list[int]]], Vectors]
+Run = Callable[[Sequence[Row]], list[Floats]]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """What one run and the queue may hold."""
+
+    batch_tokens: int
+    """Padding included."""
+    queue_tokens: int
+    batch_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """The results of one request's rows, in their order."""
+
+    values: list[Floats]
+    queue: float
+    """Seconds until the first of them was run."""
+    inference: float
+    """Seconds that the runs took which they were part of."""
+
+
+@dataclass(slots=True)
 class _Job:
     """One request: its result is complete when no sequence of it is missing."""
 
     loop: asyncio.AbstractEventLoop
-    done: "asyncio.Future[list[Vectors]]"
+    done: "asyncio.Future[Computed]"
     missing: int
-    vectors: dict[int, Vectors] = field(default_factory=dict)
+    values: dict[int, Floats] = field(default_factory=dict)
     cancelled: bool = False
+    since: float = field(default_factory=time.perf_counter)
+    begun: float = 0.0
+    inference: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Item:
     job: _Job
     position: int
-    tokens: list[int]
+    row: Row
 
 
 class Batcher:
-    """Runs at most ``max_batch_tokens`` at once and lets at most ``max_queue_tokens`` wait."""
+    """Runs rows of several requests together, within ``limits``."""
 
-    def __init__(self, run: Run, max_batch_tokens: int, max_queue_tokens: int, metrics: BatchMetrics) -> None:
+    def __init__(self, run: Run, limits: BatchLimits, metrics: BatchMetrics) -> None:
         self._run = run
-        self._max_batch_tokens = max_batch_tokens
-        self._max_queue_tokens = max_queue_tokens
+        self._limits = limits
         self._metrics = metrics
         self._waiting: list[_Item] = []
         self._queued_tokens = 0
@@ -49,12 +74,12 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
         self._thread.start()
 
-    async def submit(self, sequences: Sequence[list[int]]) -> list[Vectors]:
-        """The vectors of ``sequences``, in their order. Raises ApiError (503) when too much waits already."""
+    async def submit(self, rows: Sequence[Row]) -> Computed:
+        """The results of ``rows``. Raises ApiError (429) when too much waits already."""
         loop = asyncio.get_running_loop()
-        job = _Job(loop, loop.create_future(), len(sequences))
-        items = [_Item(job, position, tokens) for position, tokens in enumerate(sequences)]
-        self._enqueue(items, sum(map(len, sequences)))
+        job = _Job(loop, loop.create_future(), len(rows))
+        items = [_Item(job, position, row) for position, row in enumerate(rows)]
+        self._enqueue(items, sum(map(len, rows)))
         try:
             return await job.done
         except asyncio.CancelledError:
@@ -70,29 +95,29 @@ class Batcher:
     def _enqueue(self, items: list[_Item], tokens: int) -> None:
         with self._changed:
             # A request on its own is let in whatever its size: it can never fit better later.
-            if self._queued_tokens and self._queued_tokens + tokens > self._max_queue_tokens:
+            if self._queued_tokens and self._queued_tokens + tokens > self._limits.queue_tokens:
                 message = "too much is waiting for this model; try again shortly"
-                raise ApiError(503, message, kind="server_error", code="engine_overloaded", retry_after=1)
+                raise ApiError(429, message, kind="rate_limit_error", code="engine_overloaded", retry_after=1)
             self._waiting.extend(items)
-            self._add_queued(tokens)
+            self._set_queued(self._queued_tokens + tokens)
             self._changed.notify()
 
-    def _add_queued(self, tokens: int) -> None:
-        self._queued_tokens += tokens
-        self._metrics.queued_tokens.set(self._queued_tokens)
+    def _set_queued(self, tokens: int) -> None:
+        self._queued_tokens = tokens
+        self._metrics.queued(len(self._waiting), tokens)
 
     def _work(self) -> None:
         while batch := self._next_batch():
+            begun = time.perf_counter()
             try:
-                with self._metrics.inference_seconds.time():
-                    vectors = self._run([item.tokens for item in batch])
+                values = self._run([item.row for item in batch])
             except Exception as error:
                 log.exception("a batch of %d sequences failed", len(batch))
                 self._fail(batch, error)
                 continue
-            self._metrics.observe([len(item.tokens) for item in batch])
-            for item, vector in zip(batch, vectors, strict=True):
-                self._deliver(item, vector)
+            seconds = time.perf_counter() - begun
+            self._deliver(batch, values, begun, seconds)
+            self._metrics.ran([len(item.row) for item in batch], seconds)
 
     def _next_batch(self) -> list[_Item]:
         """The next items to run, none when closed. Waits while there are none."""
@@ -102,32 +127,40 @@ class Batcher:
                 if self._closed:
                     return []
                 kept = [item for item in self._waiting if not item.job.cancelled]
-                chosen = choose_batch([len(item.tokens) for item in kept], self._max_batch_tokens) if kept else []
+                lengths = [len(item.row) for item in kept]
+                chosen = choose_batch(lengths, self._limits.batch_tokens, self._limits.batch_rows) if kept else []
                 taken = set(chosen)
                 self._waiting = [item for index, item in enumerate(kept) if index not in taken]
-                self._add_queued(sum(len(item.tokens) for item in self._waiting) - self._queued_tokens)
+                self._set_queued(sum(lengths) - sum(lengths[index] for index in chosen))
                 if chosen:
                     return [kept[index] for index in chosen]
 
-    def _deliver(self, item: _Item, vector: Vectors) -> None:
-        job = item.job
-        job.vectors[item.position] = vector
-        job.missing -= 1
-        if not job.missing:
-            vectors = [job.vectors[position] for position in sorted(job.vectors)]
-            job.loop.call_soon_threadsafe(_set_result, job, vectors)
+    def _deliver(self, batch: Sequence[_Item], values: Sequence[Floats], begun: float, seconds: float) -> None:
+        for item, value in zip(batch, values, strict=True):
+            item.job.values[item.position] = value
+            item.job.missing -= 1
+        for job in _jobs(batch):
+            job.begun = job.begun or begun
+            job.inference += seconds
+            if not job.missing:
+                job.loop.call_soon_threadsafe(_complete, job)
 
-    def _fail(self, batch: list[_Item], error: Exception) -> None:
-        for job in {id(item.job): item.job for item in batch}.values():
+    def _fail(self, batch: Sequence[_Item], error: Exception) -> None:
+        for job in _jobs(batch):
             job.cancelled = True  # for what still waits of it
-            job.loop.call_soon_threadsafe(_set_error, job, error)
+            job.loop.call_soon_threadsafe(_break_off, job, error)
 
 
-def _set_result(job: _Job, vectors: list[Vectors]) -> None:
+def _jobs(batch: Sequence[_Item]) -> list[_Job]:
+    return list({id(item.job): item.job for item in batch}.values())
+
+
+def _complete(job: _Job) -> None:
     if not job.done.done():
-        job.done.set_result(vectors)
+        values = [job.values[position] for position in range(len(job.values))]
+        job.done.set_result(Computed(values, job.begun - job.since, job.inference))
 
 
-def _set_error(job: _Job, error: Exception) -> None:
+def _break_off(job: _Job, error: Exception) -> None:
     if not job.done.done():
         job.done.set_exception(error)

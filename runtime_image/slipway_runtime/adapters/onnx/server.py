@@ -1,78 +1,91 @@
 """The ONNX engine as a ModelServer."""
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-import numpy as np
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from slipway_runtime.adapters.embeddings_http import Text, embeddings_body, read_texts
-from slipway_runtime.adapters.onnx.batcher import Batcher
-from slipway_runtime.adapters.onnx.metrics import BatchMetrics
-from slipway_runtime.adapters.onnx.model import OnnxEmbedder, Vectors, unit
-from slipway_runtime.adapters.openai_http import ERROR_HANDLERS, json_response, read_json, unless_disconnected
+from slipway_runtime.adapters.onnx.batcher import Batcher, BatchLimits
+from slipway_runtime.adapters.onnx.inference import Inference
+from slipway_runtime.adapters.onnx.metrics import BatchMetrics, RequestMetrics
+from slipway_runtime.adapters.onnx.model import OnnxModel
+from slipway_runtime.adapters.onnx.openai_api import OpenAiApi
+from slipway_runtime.adapters.onnx.session import available_providers
+from slipway_runtime.adapters.onnx.tei_api import TeiApi, TeiFacts
+from slipway_runtime.adapters.openai_http import ERROR_HANDLERS, json_response
 from slipway_runtime.domain.engine import EngineExit
-from slipway_runtime.domain.openai import model_list, require_model, usage
-from slipway_runtime.domain.sentence_transformers import OnnxOptions
+from slipway_runtime.domain.onnx import OnnxConfig, ProviderChoice, choose_providers
+from slipway_runtime.domain.text_model import check_tasks
 
-_CPU_BATCH_TOKENS = 1024
-_GPU_BATCH_TOKENS = 16_384
+_CPU_BATCH_TOKENS: Final = 1024
+_GPU_BATCH_TOKENS: Final = 16_384
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    model: OnnxModel
+    batcher: Batcher
+    limits: BatchLimits
 
 
 class OnnxServer:
-    """Serves ``/v1/embeddings`` of one sentence-transformers model."""
+    """Serves one text model: embeddings, rerank or labels, in OpenAI's API and in text-embeddings-inference's."""
 
-    def __init__(
-        self, weights: Path, options: OnnxOptions, served: tuple[str, ...], *, threads: int, gpu: bool
-    ) -> None:
+    def __init__(self, weights: Path, config: OnnxConfig) -> None:
         self._folder = model_folder(weights)
-        named = {} if weights.is_dir() else {"file": str(weights.relative_to(self._folder))}
-        self._options = options.model_copy(update=named)
-        self._served = served
-        self._threads = threads
-        self._gpu = gpu
+        named = {} if weights.is_dir() else {"file": weights.relative_to(self._folder).as_posix()}
+        self._options = config.options.model_copy(update=named)
+        self._config = config
         self._registry = CollectorRegistry()
         self._tokenizing = ThreadPoolExecutor(1, thread_name_prefix="tokenize")
-        self._loaded: tuple[OnnxEmbedder, Batcher] | None = None
+        self._loaded: _Loaded | None = None
 
     @property
     def device(self) -> str:
         """``cpu`` or ``cuda``."""
-        return "cuda" if self._gpu else "cpu"
+        return "cpu" if self._loaded is None else self._providers.device
 
     @property
     def device_fallback(self) -> str | None:
         """Why the CPU is used although GPUs were given."""
-        return None
+        return None if self._loaded is None else self._providers.fallback
 
     def load(self) -> None:
-        """Load tokenizer and graph."""
+        """Load tokenizer and graph. Raises RuntimeFailure, also when the weights cannot do what is asked for."""
         options = self._options
-        embedder = OnnxEmbedder(self._folder, options, threads=self._threads, gpu=self._gpu)
-        metrics = BatchMetrics(self._registry)
-        batch_tokens = options.max_batch_tokens or (_GPU_BATCH_TOKENS if self._gpu else _CPU_BATCH_TOKENS)
-        batcher = Batcher(embedder.embed, batch_tokens, options.max_queue_tokens, metrics)
-        self._loaded = (embedder, batcher)
+        providers = choose_providers(available_providers(), self._config.gpus, options.provider)
+        model = OnnxModel(self._folder, options, threads=self._config.threads, providers=providers)
+        check_tasks(model.facts.head, self._config.tasks)
+        usual = _CPU_BATCH_TOKENS if model.graph.providers.device == "cpu" else _GPU_BATCH_TOKENS
+        limits = BatchLimits(options.max_batch_tokens or usual, options.max_queue_tokens, options.max_batch_requests)
+        self._loaded = _Loaded(model, Batcher(model.run, limits, BatchMetrics(self._registry)), limits)
 
     def application(self, _: Callable[[EngineExit], None]) -> ASGIApp:
         """The HTTP application."""
         assert self._loaded is not None, "application() before load()"
-        embedder, batcher = self._loaded
-
-        async def embed(request: Request) -> Response:
-            return await self._embed(request, embedder, batcher)
-
+        loaded, names = self._loaded, self._config.served_names
+        metrics = RequestMetrics(self._registry)
+        inference = Inference(loaded.model, loaded.batcher, self._tokenizing, metrics)
+        facts = TeiFacts(
+            name=names[0],
+            dtype=loaded.model.graph.dtype,
+            options=self._options,
+            max_batch_tokens=loaded.limits.batch_tokens,
+            max_concurrent_requests=self._config.max_concurrency,
+        )
         routes = [
-            Route("/v1/embeddings", embed, methods=["POST"]),
-            Route("/v1/models", self._models),
+            *OpenAiApi(inference, names, auto_truncate=self._options.auto_truncate).routes(),
+            *TeiApi(inference, facts, metrics).routes(),
             Route("/health", self._health),
+            Route("/metrics", self._show_metrics),
         ]
         return Starlette(routes=routes, exception_handlers=ERROR_HANDLERS)
 
@@ -84,30 +97,18 @@ class OnnxServer:
         """End the threads."""
         self._tokenizing.shutdown(wait=False, cancel_futures=True)
         if self._loaded is not None:
-            self._loaded[1].close()
+            self._loaded.batcher.close()
 
-    async def _embed(self, request: Request, embedder: OnnxEmbedder, batcher: Batcher) -> Response:
-        body = await read_json(request)
-        model = require_model(body, self._served)
-        texts = read_texts(body)
-        dimensions = embedder.facts.check_dimensions(body.get("dimensions"))
-        vectors, tokens = await unless_disconnected(request, self._compute(texts, embedder, batcher))
-        if dimensions is not None:
-            cut = np.stack(vectors)[:, :dimensions]
-            vectors = list(unit(cut) if embedder.facts.normalize else np.ascontiguousarray(cut))
-        answer = embeddings_body(model, vectors, usage(tokens), body.get("encoding_format"), np.ndarray.tobytes)
-        return json_response(answer)
-
-    async def _compute(self, texts: list[Text], embedder: OnnxEmbedder, batcher: Batcher) -> tuple[list[Vectors], int]:
-        loop = asyncio.get_running_loop()
-        sequences = await loop.run_in_executor(self._tokenizing, embedder.tokenize, texts)
-        return await batcher.submit(sequences), sum(map(len, sequences))
-
-    async def _models(self, _: Request) -> Response:
-        return json_response(model_list(self._served))
+    @property
+    def _providers(self) -> ProviderChoice:
+        assert self._loaded is not None, "before load()"
+        return self._loaded.model.graph.providers
 
     async def _health(self, _: Request) -> Response:
         return json_response({"status": "ok"})
+
+    async def _show_metrics(self, _: Request) -> Response:
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def model_folder(weights: Path) -> Path:
