@@ -9,6 +9,7 @@ from slipway_crds.conditions import Reason
 from slipway_crds.runtime_env import RuntimeEnv
 from slipway_runtime.app.engines import engine_maker
 from slipway_runtime.domain.failure import RuntimeFailure
+from slipway_runtime.domain.weights import Weights
 
 
 def env(**fields: Any) -> RuntimeEnv:
@@ -19,7 +20,9 @@ def env(**fields: Any) -> RuntimeEnv:
     ("fields", "reason", "words"),
     [
         ({"engine_args": ["--tokens-per-secnd=1"]}, Reason.INVALID_CONFIGURATION, "mean --tokens-per-second?"),
-        ({"engine": "vllm"}, Reason.ENGINE_NOT_AVAILABLE, "no engine vllm; it has dummy, llamacpp, onnx"),
+        ({"engine": "tei"}, Reason.ENGINE_NOT_AVAILABLE, "no engine tei; it has dummy, llamacpp, onnx"),
+        ({"engine": "vllm"}, Reason.ENGINE_NOT_AVAILABLE, "install slipway[runtime-vllm]"),
+        ({"engine": "vllm", "engine_args": ("--port=1",)}, Reason.INVALID_CONFIGURATION, "--port: Slipway sets it"),
         ({"engine": "onnx", "engine_args": ["--pooling=sum"]}, Reason.INVALID_CONFIGURATION, "--pooling"),
         ({"engine": "onnx", "engine_args": ["--dtipe=int8"]}, Reason.INVALID_CONFIGURATION, "did you mean --dtype"),
     ],
@@ -35,7 +38,7 @@ def test_it_is_refused(fields: dict[str, Any], reason: Reason, words: str) -> No
 def test_an_engine_that_needs_weights_says_so(engine: str) -> None:
     make = engine_maker(env(engine=engine))
     with pytest.raises(RuntimeFailure, match="needs weights; demo://dummy has none") as raised:
-        make(None)
+        make(Weights(None))
     assert raised.value.reason is Reason.INVALID_CONFIGURATION
 
 
@@ -43,4 +46,4 @@ def test_a_folder_with_several_ggufs_is_listed(tmp_path: Path) -> None:
     for name in ("a.gguf", "b.gguf"):
         (tmp_path / name).touch()
     with pytest.raises(RuntimeFailure, match=r"a\.gguf, b\.gguf"):
-        engine_maker(env(engine="llamacpp"))(tmp_path)
+        engine_maker(env(engine="llamacpp"))(Weights(tmp_path))

@@ -13,6 +13,7 @@ from slipway_runtime.app.supervisor import Limits, Parts, Supervisor
 from slipway_runtime.domain.engine import EngineExit
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.phases import Phase
+from slipway_runtime.domain.weights import Weights
 from tests.fakes.engine import FakeEngine
 
 
@@ -31,7 +32,7 @@ class World:
 
     def __post_init__(self) -> None:
         parts = Parts(
-            fetch=lambda _: None,
+            fetch=lambda _: Weights(None),
             make_engine=lambda _: self.engine,
             warm_up=self.warm_up,
             memory_kills=lambda: self.memory_kills,

@@ -17,6 +17,8 @@ from slipway_runtime.adapters.llamacpp.files import find_model
 from slipway_runtime.adapters.llamacpp.gguf import read_header
 from slipway_runtime.adapters.llamacpp.spec import llamacpp_spec
 from slipway_runtime.adapters.process_engine import ProcessEngine
+from slipway_runtime.adapters.vllm.installation import installed_build
+from slipway_runtime.adapters.vllm.spec import describe_server, vllm_spec
 from slipway_runtime.domain.arguments import parse_arguments
 from slipway_runtime.domain.dummy import DEFAULT_SLOTS as DUMMY_SLOTS
 from slipway_runtime.domain.dummy import DummyOptions
@@ -26,6 +28,8 @@ from slipway_runtime.domain.gguf import check_model
 from slipway_runtime.domain.images_options import DiffusersOptions
 from slipway_runtime.domain.llamacpp import DEFAULT_SLOTS, LlamaCppOptions, LlamaServerConfig
 from slipway_runtime.domain.onnx import OnnxConfig, OnnxOptions
+from slipway_runtime.domain.vllm import check_arguments, check_build
+from slipway_runtime.domain.weights import Weights
 
 BATCHED_REQUESTS = 512
 """Requests at once for an engine that batches them itself, where the deployment gives no number."""
@@ -33,17 +37,20 @@ _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 MakeEngine = Callable[[Path | None], Engine]
 
 
-def engine_maker(env: RuntimeEnv) -> MakeEngine:
+def engine_maker(env: RuntimeEnv) -> Callable[[Weights], Engine]:
     """How to make the engine that ``env`` asks for.
 
     Arguments are checked here, before any weights are fetched. Raises RuntimeFailure (InvalidConfiguration,
     EngineNotAvailable).
     """
+    if env.engine is EngineType.VLLM:
+        return _vllm(env)
     maker = _MAKERS.get(env.engine)
     if maker is None:
-        message = f"this runtime has no engine {env.engine}; it has {', '.join(_MAKERS)}"
+        message = f"this runtime has no engine {env.engine}; it has {', '.join([*_MAKERS, EngineType.VLLM])}"
         raise RuntimeFailure(Reason.ENGINE_NOT_AVAILABLE, message)
-    return maker(env)
+    make = maker(env)
+    return lambda weights: make(weights.model)
 
 
 def served_names(env: RuntimeEnv) -> tuple[str, ...]:
@@ -140,6 +147,18 @@ def _diffusers(env: RuntimeEnv) -> MakeEngine:
         # While one run is on its way, requests for the next gather.
         bound = Concurrency(env.max_concurrency or 2 * options.max_batch, options.max_queue)
         return InProcessEngine(server, env.host, env.data_port, bound)
+
+    return make
+
+
+def _vllm(env: RuntimeEnv) -> Callable[[Weights], Engine]:
+    check_arguments(env.engine_args, tasks(env))
+    build = check_build(installed_build(), env.gpu_count)
+
+    def make(weights: Weights) -> Engine:
+        names, folder = served_names(env), _needed(weights.model, env)
+        server = describe_server(env, build, names, tasks(env), folder, weights.adapters)
+        return ProcessEngine(vllm_spec(server, env.engine_args, connect_host(env)))
 
     return make
 

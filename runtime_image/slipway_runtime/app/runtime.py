@@ -4,7 +4,6 @@ import asyncio
 import logging
 import signal
 import time
-from pathlib import Path
 
 from slipway_crds.duration import parse_duration
 from slipway_crds.runtime_env import RuntimeEnv
@@ -14,10 +13,9 @@ from slipway_runtime.adapters.http_server import bind
 from slipway_runtime.adapters.memory_kills import memory_kills
 from slipway_runtime.adapters.warmup import send_warm_ups
 from slipway_runtime.app.engines import connect_host, engine_maker, served_names, tasks
+from slipway_runtime.app.fetching import fetcher
 from slipway_runtime.app.status import RuntimeStatus
 from slipway_runtime.app.supervisor import Limits, Parts, Supervisor
-from slipway_runtime.app.weights import weights_fetcher
-from slipway_runtime.domain.sources import parse_source
 from slipway_runtime.domain.warmup import warm_ups
 
 log = logging.getLogger(__name__)
@@ -44,7 +42,7 @@ def _parts(env: RuntimeEnv, hub: HubAccess) -> Parts:
     requests = warm_ups(tasks(env), names[0])
     host = connect_host(env)
     return Parts(
-        fetch=weights_fetcher(parse_source(env.model_source), env.engine, Path(env.cache_dir), hub, env.engine_args),
+        fetch=fetcher(env, hub),
         make_engine=engine_maker(env),
         warm_up=lambda: send_warm_ups(requests, host, env.data_port),
         memory_kills=memory_kills,

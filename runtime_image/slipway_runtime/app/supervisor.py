@@ -5,7 +5,6 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from slipway_crds.conditions import Reason
@@ -15,6 +14,7 @@ from slipway_runtime.domain.engine import Engine, EngineExit
 from slipway_runtime.domain.failure import RuntimeFailure, exit_status, signal_name
 from slipway_runtime.domain.phases import Phase
 from slipway_runtime.domain.progress import Progress
+from slipway_runtime.domain.weights import Weights
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ class Limits:
 class Parts:
     """What the supervisor drives."""
 
-    fetch: Callable[[Progress], Path | None]
-    """Blocking; returns where the weights lie, None for an engine without weights."""
-    make_engine: Callable[[Path | None], Engine]
+    fetch: Callable[[Progress], Weights]
+    """Blocking."""
+    make_engine: Callable[[Weights], Engine]
     """Blocking; looks at the weights and raises RuntimeFailure when they cannot do what is asked."""
     warm_up: Callable[[], Awaitable[None]]
     memory_kills: Callable[[], int]

@@ -31,7 +31,7 @@ def weights_fetcher(
             case PathSource():
                 return find_path(source)
             case DemoSource():
-                return find_demo(source, cache_dir)
+                return find_demo(source, engine, cache_dir)
             case HttpSource():
                 return fetch_http_parts(source, part_names(source.file_name), cache_dir, progress)
             case HubSource():

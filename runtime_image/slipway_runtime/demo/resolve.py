@@ -11,7 +11,11 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from slipway_crds.engines import EngineType
+
 CHAT_FILE = "slipway-demo-chat.gguf"
+CHAT_FOLDER = "slipway-demo-chat"
+VISION_FOLDER = "slipway-demo-vision"
 EMBED_FOLDER = "all-MiniLM-L6-v2"
 WORDS_FOLDER = "slipway-demo-"
 
@@ -20,17 +24,20 @@ class UnknownDemoModelError(ValueError):
     """No demo model has that name, or it is not part of this installation."""
 
 
-def resolve_demo(name: str, cache_dir: Path) -> Path:
-    """Return the GGUF file or the ONNX folder of the demo model ``name``, as in ``demo://NAME``.
+def resolve_demo(name: str, cache_dir: Path, engine: EngineType | None = None) -> Path:
+    """Return the file or folder of the demo model ``name``, as in ``demo://NAME``, in the format of ``engine``.
+
+    The chat model is a GGUF file for llama.cpp, and a folder as on the Hugging Face hub for vLLM.
 
     A model that has to be written first goes below ``cache_dir``, once; that takes about a second. Raises
     UnknownDemoModelError (a ValueError) for a name that does not exist, another ValueError when the package a
     model is made from is missing, and OSError when ``cache_dir`` cannot be written.
     """
+    models = VLLM_MODELS if engine is EngineType.VLLM else DEMO_MODELS
     try:
-        locate = DEMO_MODELS[name]
+        locate = models[name]
     except KeyError:
-        known = ", ".join(f"demo://{known}" for known in DEMO_MODELS)
+        known = ", ".join(f"demo://{known}" for known in models)
         raise UnknownDemoModelError(f"there is no demo model {name!r}; write one of: {known}") from None
     return locate(cache_dir)
 
@@ -44,6 +51,28 @@ def _chat(_cache_dir: Path) -> Path:
         f"this installation lacks the file of demo://chat, {CHAT_FILE}: reinstall slipway, "
         "or make it with examples/models/chat/train.py"
     )
+
+
+def _chat_folder(cache_dir: Path) -> Path:
+    def write(target: Path) -> Path:
+        from slipway_runtime.demo.chat_folder import write_chat_folder
+
+        return write_chat_folder(_chat(cache_dir), target)
+
+    return _shipped_or_written(CHAT_FOLDER, cache_dir, write)
+
+
+def _vision_folder(cache_dir: Path) -> Path:
+    def write(target: Path) -> Path:
+        from slipway_runtime.demo.vision_folder import write_vision_folder
+
+        return write_vision_folder(_chat_folder(cache_dir), target)
+
+    return _shipped_or_written(VISION_FOLDER, cache_dir, write)
+
+
+def _adapter(name: str, _cache_dir: Path) -> Path:
+    return Path(__file__).with_name("lora") / name
 
 
 def _embed(cache_dir: Path) -> Path:
@@ -74,4 +103,11 @@ def _shipped_or_written(folder: str, cache_dir: Path, write: Callable[[Path], Pa
 
 DEMO_MODELS: Mapping[str, Callable[[Path], Path]] = MappingProxyType(
     {"chat": _chat, "embed": _embed, **{name: partial(_words, name) for name in ("rerank", "classify", "sparse")}}
+)
+VLLM_MODELS: Mapping[str, Callable[[Path], Path]] = MappingProxyType(
+    {
+        "chat": _chat_folder,
+        "vision": _vision_folder,
+        **{f"chat-lora-{name}": partial(_adapter, name) for name in ("brief", "pirate")},
+    }
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from slipway_crds.conditions import Reason
+from slipway_crds.engines import EngineType
 from slipway_runtime.demo import resolve_demo
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.sources import DemoSource, PathSource
@@ -24,10 +25,10 @@ def find_path(source: PathSource) -> Path:
     return path
 
 
-def find_demo(source: DemoSource, cache_dir: Path) -> Path:
-    """Where the demo model lies. Raises RuntimeFailure (WeightsNotFound)."""
+def find_demo(source: DemoSource, engine: EngineType, cache_dir: Path) -> Path:
+    """Where the demo model lies that ``engine`` can load. Raises RuntimeFailure (WeightsNotFound, FetchFailed)."""
     try:
-        return resolve_demo(source.name, cache_dir)
+        return resolve_demo(source.name, cache_dir, engine)
     except ValueError as error:
         raise RuntimeFailure(Reason.WEIGHTS_NOT_FOUND, str(error)) from error
     except OSError as error:
