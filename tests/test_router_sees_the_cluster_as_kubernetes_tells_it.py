@@ -9,6 +9,7 @@ from slipway_crds.keys import hash_key
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_router.domain.catalogue import Catalogue, Endpoint
 from slipway_router.domain.cluster_view import catalogue_of, endpoints_of, key_ring_of, model_of
+from slipway_router.domain.listing import entry
 from tests.routers import model
 
 HTTP = [{"name": "control", "port": 8081}, {"name": "http", "port": 8000}]
@@ -107,6 +108,12 @@ def test_names_tasks_and_routing() -> None:
     policy = found.policy
     assert (policy.first_byte_timeout, policy.retries, policy.hold_length, policy.hold_timeout) == (60, 0, 3, 20)
     assert policy.connect_timeout == 5
+
+
+@pytest.mark.parametrize(("status", "told"), [({}, {}), ({"device": "cuda"}, {"device": "cuda"})])
+def test_what_a_model_computes_on_is_listed(status: dict[str, Any], told: dict[str, Any]) -> None:
+    listed = entry("chat-a", model_of(deployment(status=status), ()))
+    assert {name: value for name, value in listed.items() if name == "device"} == told
 
 
 def test_a_model_on_its_way_out_is_not_offered() -> None:

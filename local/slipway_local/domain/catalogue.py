@@ -30,5 +30,6 @@ def _entry(number: int, model: LocalModel, view: ModelView) -> Model:
         created=number,
         wakeable=view.wakeable,
         phase="suspended" if suspended else view.phase,
+        device=view.report.device if view.report is not None and view.status is Status.READY else "",
         reason=problem.reason if problem else "",
     )

@@ -75,6 +75,8 @@ class Model:
     """Without endpoints: whether a request may wait for one, since something will start it."""
     phase: str = ""
     """What the model does now, for people: ``ready``, ``asleep``, ``loading`` …"""
+    device: str = ""
+    """What it computes on, ``cpu`` or ``cuda``; empty when nobody knows."""
     reason: str = ""
     """Why it cannot serve, as one word; empty when it can or when nobody knows."""
     policy: CallPolicy = DEFAULT_POLICY

@@ -67,6 +67,7 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
         created=int(created.timestamp()) if created is not None else 0,
         endpoints=endpoints,
         phase=_PHASES.get(reason, "") if reason is not None else "",
+        device=deployment.status.device or "",
         reason="" if reason in (None, Reason.READY) else str(reason),
         policy=policy_of(deployment.spec.routing),
     )

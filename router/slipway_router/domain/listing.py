@@ -7,9 +7,10 @@ from slipway_router.domain.keys import Caller
 def entry(served_name: str, model: Model) -> dict[str, object]:
     """One model under one of its names.
 
-    ``state``, ``tasks`` and ``engine`` are Slipway's own additions. The entry of an adapter has, as vLLM lists it, the
-    model it is laid on as its ``parent``.
+    ``state``, ``tasks``, ``engine`` and, as far as it is known, ``device`` are Slipway's own additions. The entry of an
+    adapter has, as vLLM lists it, the model it is laid on as its ``parent``.
     """
+    device = {"device": model.device} if model.device else {}
     parent = {"parent": model.served_names[0]} if served_name in model.adapters else {}
     return {
         "id": served_name,
@@ -19,6 +20,7 @@ def entry(served_name: str, model: Model) -> dict[str, object]:
         "state": model.state,
         "tasks": sorted(model.tasks),
         "engine": model.engine,
+        **device,
         **parent,
     }
 

@@ -16,7 +16,7 @@ def run(arguments: Sequence[str]) -> int:
     """List the models of a router; 1 when it cannot be asked."""
     parser = argparse.ArgumentParser(
         prog="slipway models",
-        description="List the models that a key opens: name, state, what they do.",
+        description="List the models that a key opens: name, state, what they run on and what they do.",
         epilog="Exit codes: 0 listed, 1 the router does not answer or refuses.",
     )
     add_router(parser, os.environ)
@@ -28,9 +28,10 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"slipway models: {error}\n")
         return 1
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="bold")
-    for column in ("MODEL", "STATE", "ENGINE", "TASKS"):
+    for column in ("MODEL", "STATE", "ENGINE", "DEVICE", "TASKS"):
         table.add_column(column, no_wrap=True)
     for model in models:
-        table.add_row(model["id"], model.get("state", ""), model.get("engine", ""), ", ".join(model.get("tasks", ())))
+        known = (model.get(name, "") for name in ("state", "engine", "device"))
+        table.add_row(model["id"], *known, ", ".join(model.get("tasks", ())))
     Console(highlight=False, emoji=False).print(table)
     return 0
