@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,7 +12,6 @@ from slipway_runtime.domain.openai import ApiError
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
 Tokens = Annotated[int, Field(ge=0, le=1_000_000)]
-DEFAULT_MAX_TOKENS = 16
 DEFAULT_SLOTS = 256
 """Requests answered at once where the deployment gives no number."""
 
@@ -24,6 +23,10 @@ class DummyOptions(EngineOptions):
     """Speed of a stream; 0 is as fast as it goes."""
     first_token_seconds: Seconds = 0
     """Time before the first token."""
+    fail_status: Annotated[int, Field(ge=400, le=599)] | None = None
+    """Answer every request with this status: such a model never becomes ready."""
+    fail_at_token: Tokens | None = None
+    """After so many tokens a stream breaks off, and an answer that is not streamed becomes a 500."""
     load_seconds: Seconds = 0
     """How long loading takes."""
     load_memory_mib: Annotated[int, Field(ge=0)] = 0
@@ -34,6 +37,8 @@ class DummyOptions(EngineOptions):
     """If not 0, the engine ends by itself so long after it was loaded."""
     crash_exit_code: Annotated[int, Field(ge=1, le=255)] = 1
     """The exit code it then ends with."""
+    answer_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 16
+    """Length of an answer to a request that does not say ``max_tokens``."""
     dimensions: Annotated[int, Field(ge=1, le=8192)] = 8
     """Length of embeddings."""
 
@@ -43,39 +48,48 @@ class DummyRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tokens_per_second: Annotated[float, Field(ge=0)] | None = None
-    first_token_seconds: Seconds | None = None
+    tokens_per_second: Annotated[float, Field(ge=0)] = 0
+    first_token_seconds: Seconds = 0
     fail_at_token: Tokens | None = None
     """After so many tokens a stream breaks off, and an answer that is not streamed becomes a 500."""
     fail_status: Annotated[int, Field(ge=400, le=599)] | None = None
     """Answer with this status at once."""
+    memory_mib: Annotated[int, Field(ge=0)] = 0
+    """Memory to fill, and to keep until the engine ends."""
     crash_exit_code: Annotated[int, Field(ge=1, le=255)] | None = None
     """The engine ends with this exit code."""
 
 
-def parse_knobs(body: dict[str, Any]) -> DummyRequest:
-    """The knobs in a request. Raises ApiError that names the wrong one."""
+_DEFAULTS: Final = {"tokens_per_second", "first_token_seconds", "fail_at_token", "fail_status"}
+"""Knobs that arguments set for every request."""
+
+
+def parse_knobs(body: dict[str, Any], options: DummyOptions) -> DummyRequest:
+    """The knobs in a request; what it leaves out is as ``options`` say. Raises ApiError that names the wrong one."""
+    defaults = options.model_dump(include=_DEFAULTS)
+    asked = body.get("dummy")
     try:
-        return DummyRequest.model_validate(body.get("dummy") or {})
+        return DummyRequest.model_validate({**defaults, **asked} if isinstance(asked, dict) else asked or defaults)
     except ValidationError as error:
         problem = error.errors()[0]
         param = ".".join(["dummy", *map(str, problem["loc"])])
         raise ApiError(400, f"{param}: {problem['msg']}", param=param) from error
 
 
-def max_tokens(body: dict[str, Any]) -> int:
-    """How many tokens a request asks for. Raises ApiError."""
+def max_tokens(body: dict[str, Any], default: int) -> int:
+    """How many tokens a request asks for, ``default`` if it does not say. Raises ApiError."""
     for name in ("max_completion_tokens", "max_tokens"):
         value = body.get(name)
         if value is not None:
             if type(value) is not int or not 0 < value <= 1_000_000:
                 raise ApiError(400, f"{name} must be a whole number from 1 to 1000000", param=name)
             return value
-    return DEFAULT_MAX_TOKENS
+    return default
 
 
 def tokens(count: int) -> Iterator[str]:
-    """``tok0``, `` tok1``, … as the pieces of a text."""
+    """``tok0``, `` tok1``, … as the pieces of a text: the number in a token is its place in the answer, so that a
+    caller who splits the whole text at its spaces sees whether a token is missing, twice, or out of order."""
     for index in range(count):
         yield f" tok{index}" if index else "tok0"
 

@@ -9,7 +9,7 @@ import orjson
 from prometheus_client import Counter
 from starlette.responses import StreamingResponse
 
-from slipway_runtime.domain.dummy import DummyOptions, DummyRequest, count_words, max_tokens, tokens
+from slipway_runtime.domain.dummy import DummyRequest, count_words, max_tokens, tokens
 from slipway_runtime.domain.openai import ApiError, usage
 
 
@@ -21,27 +21,26 @@ class Answer:
     """One request's answer: what it says and how fast."""
 
     def __init__(
-        self, body: dict[str, Any], model: str, options: DummyOptions, knobs: DummyRequest, *, chat: bool
+        self, body: dict[str, Any], model: str, knobs: DummyRequest, answer_tokens: int, *, chat: bool
     ) -> None:
         prompt = body.get("messages" if chat else "prompt")
         if not isinstance(prompt, list if chat else (str, list)):
             name = "messages" if chat else "prompt"
             raise ApiError(400, f"{name} must be a {'list' if chat else 'string or a list'}", param=name)
         self.chat = chat
-        self.count = max_tokens(body)
+        self.count = max_tokens(body, answer_tokens)
         self.fail_at = knobs.fail_at_token
         self.usage = usage(count_words(prompt), self.count)
         self.include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
-        self._options, self._knobs = options, knobs
+        self._knobs = knobs
         self._created = int(time.time())
         self._model = model
 
     async def pieces(self) -> AsyncIterator[str]:
         """The text's pieces, in time."""
-        first = _first_of(self._knobs.first_token_seconds, self._options.first_token_seconds)
-        speed = _first_of(self._knobs.tokens_per_second, self._options.tokens_per_second)
+        speed = self._knobs.tokens_per_second
         clock = asyncio.get_running_loop().time
-        start = clock() + first
+        start = clock() + self._knobs.first_token_seconds
         for index, token in enumerate(tokens(self.count)):
             due = start + (index / speed if speed else 0)
             # A token that is late is sent at once, so that the speed holds on average.
@@ -75,7 +74,7 @@ async def completion_body(answer: Answer, counter: Counter) -> dict[str, Any]:
     try:
         text = "".join([piece async for piece in answer.pieces()])
     except BrokenOffError:
-        message = "the engine failed, as the request's dummy.fail_at_token asks"
+        message = "the engine failed, as dummy.fail_at_token asks"
         raise ApiError(500, message, kind="server_error") from None
     counter.inc(answer.count)
     body = answer.envelope([answer.choice(text, "length", chunk=False)], chunk=False)
@@ -99,7 +98,3 @@ def stream_body(answer: Answer, counter: Counter) -> StreamingResponse:
 
 def _event(content: dict[str, Any]) -> bytes:
     return b"data: " + orjson.dumps(content) + b"\n\n"
-
-
-def _first_of(asked: float | None, default: float) -> float:
-    return default if asked is None else asked

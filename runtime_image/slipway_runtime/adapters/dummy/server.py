@@ -21,6 +21,7 @@ from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.openai import ApiError, model_list, require_model, usage
 
 _MIB = 1024 * 1024
+_PAGE = 4096
 
 
 class DummyServer:
@@ -32,16 +33,14 @@ class DummyServer:
     def __init__(self, options: DummyOptions, served: tuple[str, ...]) -> None:
         self._options = options
         self._served = served
-        self._filled = bytearray()
+        self._filled: list[bytearray] = []
         self._registry = CollectorRegistry()
         self._tokens = Counter("dummy_tokens", "Tokens generated.", registry=self._registry)
 
     def load(self) -> None:
         """Take the time and memory that the options ask for."""
         time.sleep(self._options.load_seconds)
-        self._filled = bytearray(self._options.load_memory_mib * _MIB)
-        for page in range(0, len(self._filled), 4096):
-            self._filled[page] = 1
+        self._fill(self._options.load_memory_mib)
         if code := self._options.load_exit_code:
             message = f"the dummy engine ended while loading, as --load-exit-code={code} asks"
             raise RuntimeFailure(Reason.ENGINE_FAILED, message, code)
@@ -75,17 +74,25 @@ class DummyServer:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._filled = bytearray()
+        self._filled.clear()
+
+    def _fill(self, mib: int) -> None:
+        memory = bytearray(mib * _MIB)
+        for page in range(0, len(memory), _PAGE):
+            memory[page] = 1
+        self._filled.append(memory)
 
     async def _generate(self, request: Request, crash: Callable[[EngineExit], None], *, chat: bool) -> Response:
         body = await read_json(request)
         model = require_model(body, self._served)
-        knobs = parse_knobs(body)
+        knobs = parse_knobs(body, self._options)
         if knobs.crash_exit_code is not None:
             crash(EngineExit(knobs.crash_exit_code, "as the request's dummy.crash_exit_code asks"))
         if knobs.fail_status is not None:
-            raise ApiError(knobs.fail_status, "as the request's dummy.fail_status asks", kind="server_error")
-        answer = Answer(body, model, self._options, knobs, chat=chat)
+            raise ApiError(knobs.fail_status, "as dummy.fail_status asks", kind="server_error")
+        if knobs.memory_mib:
+            self._fill(knobs.memory_mib)
+        answer = Answer(body, model, knobs, self._options.answer_tokens, chat=chat)
         if body.get("stream"):
             return stream_body(answer, self._tokens)
         content = await unless_disconnected(request, completion_body(answer, self._tokens))
