@@ -1,0 +1,143 @@
+"""Every example is run by ``slipway up`` and asked what it is for; or it is known why that cannot be here."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from openai.types.chat import ChatCompletionUserMessageParam
+
+from slipway_crds.documents import load_documents
+from slipway_crds.engines import EngineType
+from slipway_crds.model_deployment import ModelDeployment
+from tests import engines_environment
+from tests.local_mode import SlipwayUp, slipway_up
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+START_SECONDS = 300.0
+QUESTION = ChatCompletionUserMessageParam(role="user", content="What is Slipway?")
+
+ELSEWHERE = {
+    # example: why it cannot run on any machine without more
+    "api-keys": "keys only: no model in it",
+    "external": "asks a provider on the internet",
+    "lora": "weights from a hub",
+    "model-route": "names models of other files",
+    "tei": "a container, which clusters run",
+    "vllm": "weights from a hub",
+    "weights-cache": "weights from a hub",
+}
+
+
+def chat(up: SlipwayUp, model: str) -> None:
+    answer = up.client().chat.completions.create(model=model, messages=[QUESTION], max_tokens=8)
+    assert answer.choices[0].message.content
+
+
+def chat_with_adapters(up: SlipwayUp, model: str) -> None:
+    answers = {
+        name: up.client()
+        .chat.completions.create(model=name, messages=[QUESTION], max_tokens=40, temperature=0)
+        .choices[0]
+        .message.content
+        for name in (model, "demo-pirate", "demo-brief")
+    }
+    assert len(set(answers.values())) == 3, answers
+
+
+def embeddings(up: SlipwayUp, model: str) -> None:
+    vectors = up.client().embeddings.create(model=model, input=["a ship", "leaves the slipway"]).data
+    assert [len(vector.embedding) > 0 for vector in vectors] == [True, True]
+
+
+def rerank(up: SlipwayUp, model: str) -> None:
+    documents = ["a bowl of rice", "a boat at sea"]
+    answer = asked(up, "/v1/rerank", {"model": model, "query": "a ship at sea", "documents": documents})
+    assert answer["results"][0]["index"] == 1
+
+
+def classify(up: SlipwayUp, model: str) -> None:
+    answer = asked(up, "/classify", {"model": model, "input": ["what a lovely day", "this is terrible"]})
+    labels = [item["label"] for item in answer["data"]]
+    assert len(set(labels)) == 2
+
+
+def image(up: SlipwayUp, model: str) -> None:
+    answer = up.client().images.generate(model=model, prompt="a red circle", response_format="b64_json")
+    assert answer.data is not None
+    assert answer.data[0].b64_json
+
+
+def asked(up: SlipwayUp, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a call that OpenAI's client does not have."""
+    key = next(iter(up.keys.values()))
+    url = up.base_url.removesuffix("/v1")
+    answer = httpx2.post(f"{url}{path}", json=body, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+HERE: dict[str, dict[str, Callable[[SlipwayUp, str], None]]] = {
+    # example: what each of its models is asked
+    "autoscaling": {"chat-autoscaled": chat},
+    "classify": {"demo-classify": classify},
+    "dummy": {"dummy": chat},
+    "gpu-chat": {"gpu-chat": chat},
+    "gpu-embed": {"gpu-embed": embeddings},
+    "quickstart": {"demo-chat": chat, "demo-embed": embeddings},
+    "rerank": {"demo-rerank": rerank},
+}
+IN_THEIR_ENVIRONMENT: dict[str, dict[str, Callable[[SlipwayUp, str], None]]] = {
+    "images": {"demo-images": image},
+    "vllm-cpu": {"demo-vllm": chat_with_adapters},
+}
+
+
+def models(example: str) -> list[ModelDeployment]:
+    documents = load_documents((EXAMPLES / f"{example}.yaml").read_text(), example)
+    return [document for document in documents if isinstance(document, ModelDeployment)]
+
+
+def ask_all(folder: Path, example: str, calls: dict[str, Callable[[SlipwayUp, str], None]], *arguments: str) -> None:
+    with slipway_up(folder, (EXAMPLES / f"{example}.yaml").read_text(), "--eager", *arguments) as up:
+        for name, call in calls.items():
+            up.shows(f"{name}  ready in ", within=START_SECONDS)
+            call(up, name)
+
+
+def test_every_example_is_accounted_for() -> None:
+    known = [*HERE, *IN_THEIR_ENVIRONMENT, *ELSEWHERE]
+    assert sorted(known) == sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+    for example, calls in {**HERE, **IN_THEIR_ENVIRONMENT}.items():
+        assert [model.metadata.name for model in models(example)] == list(calls)
+
+
+@pytest.mark.local
+@pytest.mark.parametrize("example", HERE)
+def test_an_example_answers(tmp_path: Path, example: str) -> None:
+    ask_all(tmp_path, example, HERE[example])
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("example", IN_THEIR_ENVIRONMENT)
+def test_an_example_answers_by_an_engine_in_its_own_environment(tmp_path: Path, example: str) -> None:
+    python = engines_environment.python()
+    engines: set[EngineType] = {model.spec.engine.type for model in models(example)}
+    arguments = [part for engine in sorted(engines) for part in ("--engine-python", f"{engine}={python}")]
+    ask_all(tmp_path, example, IN_THEIR_ENVIRONMENT[example], *arguments)
+
+
+@pytest.mark.local
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        ("tei", "EngineNotAvailable: engine tei is a container"),
+        ("external", "SecretNotFound: a cluster takes the provider's key from Secret openai, key token"),
+        ("api-keys", "no models yet"),
+    ],
+)
+def test_an_example_that_cannot_run_says_why(tmp_path: Path, example: str, words: str) -> None:
+    with slipway_up(tmp_path, (EXAMPLES / f"{example}.yaml").read_text()) as up:
+        assert words in up.text
