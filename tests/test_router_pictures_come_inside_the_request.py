@@ -112,7 +112,7 @@ def test_a_provider_fetches_from_its_own_network() -> None:
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [(CHAT, b'{"messages":[{"content":"\xff"}],"x":"url"}'), (RERANK, b'{"x":"\xff url", "y":"url"}')],
+    [(CHAT, b'{"messages":[{"content":"\xff"}],"x":"_url"}'), (RERANK, b'{"x":"\xff", "y":"_url"}')],
 )
 def test_what_is_not_utf_8_is_refused(path: str, body: bytes) -> None:
     with pytest.raises(RequestError, match="not valid JSON"):

@@ -24,7 +24,7 @@ class Answer:
         self._exchange = exchange
         self._model_name = model_name
         self._downstream = downstream
-        self._finder = UsageFinder()
+        self._finder = UsageFinder(also_first=exchange.route.dialect is Dialect.ANTHROPIC)
         self._last_piece = b""
         self._begun = False
         self._refusal: bytearray | None = None

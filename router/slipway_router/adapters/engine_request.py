@@ -7,9 +7,7 @@ from slipway_router.domain.balancing import Replica
 from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.provider import Provider, key_lines
 
-_HEAD: Final = (
-    b"%b %b HTTP/1.1\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
-)
+_HEAD: Final = b"%b\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
 
 
 def request_of(exchange: Exchange, replica: Replica) -> renaming.Pieces:
@@ -18,11 +16,8 @@ def request_of(exchange: Exchange, replica: Replica) -> renaming.Pieces:
     fields = headers.for_engine(exchange.headers, route.headers)
     if model is not None and model.provider is not None:
         return _to_provider(exchange, model.provider, fields)
-    request_id = exchange.request_id.encode()
-    head = _HEAD % (
-        route.method, route.path.encode(), replica.host_header, fields, request_id, len(exchange.body)
-    )  # fmt: skip
-    return head, exchange.body
+    body, request_id = exchange.body, exchange.request_id.encode()
+    return _HEAD % (route.request_line, replica.host_header, fields, request_id, len(body)), body
 
 
 def _to_provider(exchange: Exchange, provider: Provider, fields: bytes) -> renaming.Pieces:
@@ -35,8 +30,7 @@ def _to_provider(exchange: Exchange, provider: Provider, fields: bytes) -> renam
             pieces = renaming.in_json(body, provider.model)
     sent = frozenset(exchange.headers)
     head = _HEAD % (
-        route.method,
-        provider.path(route.path).encode(),
+        b"%b %b HTTP/1.1" % (route.method, provider.path(route.path).encode()),
         provider.authority.encode(),
         fields + key_lines(route.operation, exchange.provider_key, sent),
         exchange.request_id.encode(),

@@ -265,7 +265,8 @@ class Relay:
         self._done = True
         self._release()
         self._parts.active.discard(self)
-        self._parts.bodies.drop(self._exchange)
+        if self._exchange.body:
+            self._parts.bodies.drop(self._exchange)
         self._answer.close_books()
         self._exchange.ended = self._parts.clock()
         self._parts.on_end(self._exchange)

@@ -17,8 +17,9 @@ from slipway_router.domain.errors import ErrorCode, fail
 from slipway_router.domain.exchange import Body, Exchange
 
 _KEYS: Final = frozenset({"image_url", "video_url", "audio_url", "file_url"})
-_SIGN: Final = b'url"'
-"""Ends the name or the value of every field that says where something is, in OpenAI's and in Anthropic's requests."""
+_SIGN: Final = b'_url"'
+"""Ends the name of every field that says where something is."""
+_ANTHROPIC_SIGN: Final = b'"url"'
 _ESCAPE: Final = b"\\u00"
 """Nobody has to escape ASCII letters; who does may be hiding the sign."""
 _INLINE: Final = "data:"
@@ -68,13 +69,13 @@ class CheckPictures:
         Raises:
             RequestError: 400, an address is not allowed.
         """
-        body, model = exchange.body, exchange.model
-        if _SIGN not in body and _ESCAPE not in body:
+        body, model, operation = exchange.body, exchange.model, exchange.route.operation
+        sign = _ANTHROPIC_SIGN if operation is Operation.MESSAGES else _SIGN
+        if sign not in body and (b"\\" not in body or _ESCAPE not in body):
             return
         if exchange.model_at is not None or model is None or model.provider is not None:
             return
-        typed = exchange.route.operation in _MESSAGES
-        for address in _in_messages(body) if typed else _in_anything(body):
+        for address in _in_messages(body) if operation in _MESSAGES else _in_anything(body):
             if not self._is_allowed(address):
                 raise fail(
                     ErrorCode.INVALID_VALUE,

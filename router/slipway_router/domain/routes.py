@@ -7,7 +7,7 @@ paths below that are a fixed list, which is why MODEL may contain ``/``, encoded
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -50,9 +50,12 @@ class Route:
     """Header fields of the caller that go on to the engine."""
     name: str = ""
     """Label in metrics and logs; the path unless said otherwise."""
+    request_line: bytes = field(init=False)
+    """As engines get it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.path)
+        object.__setattr__(self, "request_line", b"%b %b HTTP/1.1" % (self.method, self.path.encode()))
 
 
 def _tei(path: str, operation: Operation, **fields: bytes) -> tuple[Route, Route]:

@@ -24,14 +24,17 @@ class Usage:
 
 
 class UsageFinder:
-    """Looks for the first and the last ``"usage"`` in an answer that arrives in pieces, without decoding the rest.
+    """Looks for the last ``"usage"`` in an answer that arrives in pieces, without decoding the rest.
+
+    With ``also_first``, counts that the last one lacks are taken from the first one.
 
     Inside a JSON string the mark cannot stand: its quotes would be escaped there.
     """
 
-    __slots__ = ("_carry", "_first", "_found")
+    __slots__ = ("_also_first", "_carry", "_first", "_found")
 
-    def __init__(self) -> None:
+    def __init__(self, *, also_first: bool = False) -> None:
+        self._also_first = also_first
         self._carry = b""
         self._first = b""
         self._found = b""
@@ -43,7 +46,7 @@ class UsageFinder:
         if at < 0:
             self._carry = data[1 - len(_MARK) :]
             return
-        if not self._first:
+        if self._also_first and not self._first:
             first = data.find(_MARK)
             if first < at:
                 self._first = data[first : first + _WINDOW]
@@ -55,8 +58,9 @@ class UsageFinder:
     @property
     def usage(self) -> Usage | None:
         """The counts, if the answer had any."""
-        prompt = _PROMPT.search(self._found) or _PROMPT.search(self._first)
-        completion = _COMPLETION.search(self._found) or _COMPLETION.search(self._first)
+        prompt, completion = _PROMPT.search(self._found), _COMPLETION.search(self._found)
+        if self._first:
+            prompt, completion = prompt or _PROMPT.search(self._first), completion or _COMPLETION.search(self._first)
         if prompt is None and completion is None:
             return None
         return Usage(int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
