@@ -50,6 +50,18 @@ def test_onnx_without_a_graph_is_invalid_weights() -> None:
     assert raised.value.reason is Reason.WEIGHTS_INVALID
 
 
-def test_other_engines_take_all_that_the_pattern_matches() -> None:
-    assert select_files(EngineType.VLLM, ["a", "b/c"], None) == Selection(("a", "b/c"))
+@pytest.mark.parametrize(
+    ("names", "left_out"),
+    [
+        (["model.safetensors", "config.json"], ["pytorch_model.bin", "onnx/model.onnx", "tf_model.h5", "m-Q4.gguf"]),
+        (["model-00001-of-00002.safetensors"], ["consolidated.safetensors", "original/consolidated.00.pth"]),
+        (["consolidated.safetensors", "params.json", "tekken.json"], []),
+        (["pytorch_model.bin", "1_Pooling/config.json"], ["flax_model.msgpack"]),
+    ],
+)
+def test_vllm_takes_the_weights_in_one_format(names: list[str], left_out: list[str]) -> None:
+    assert select_files(EngineType.VLLM, names + left_out, None) == Selection(tuple(names))
+
+
+def test_vllm_takes_all_that_a_pattern_matches() -> None:
     assert select_files(EngineType.VLLM, ["a", "b/c"], "b/*") == Selection(("b/c",))

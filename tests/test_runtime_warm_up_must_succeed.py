@@ -14,12 +14,17 @@ pytestmark = pytest.mark.local
 
 
 class Completions(QuietHandler):
-    """Answers completions; chat fails."""
+    """Answers completions; chat fails; there is nothing else."""
 
     def do_POST(self) -> None:  # noqa: N802 - named by the base class
         self.rfile.read(int(self.headers["Content-Length"]))
-        good = self.path == "/v1/completions"
-        self.answer(200 if good else 500, b"{}" if good else b"the chat template is broken")
+        match self.path:
+            case "/v1/completions":
+                self.answer(200, b"{}")
+            case "/v1/chat/completions":
+                self.answer(500, b"the chat template is broken")
+            case _:
+                self.answer(404, b"Not Found")
 
 
 async def test_a_200_is_enough() -> None:
@@ -33,6 +38,12 @@ async def test_an_error_is_the_engines_failure_with_its_words() -> None:
         await send_warm_ups(requests, "127.0.0.1", int(url.rpartition(":")[2]))
     assert raised.value.reason is Reason.ENGINE_FAILED
     assert "/v1/chat/completions" in raised.value.message
+
+
+async def test_a_path_that_is_not_there_is_a_task_that_the_model_cannot_do() -> None:
+    with serving(Completions) as url, pytest.raises(RuntimeFailure, match="/v1/rerank failed: HTTP 404") as raised:
+        await send_warm_ups(warm_ups([Task.RERANK], "m"), "127.0.0.1", int(url.rpartition(":")[2]))
+    assert raised.value.reason is Reason.UNSUPPORTED_TASK
 
 
 async def test_nobody_listening_is_the_engines_failure() -> None:

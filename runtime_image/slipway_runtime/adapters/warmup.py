@@ -13,7 +13,9 @@ _EXCERPT = 500
 
 
 async def send_warm_ups(requests: Sequence[WarmUp], host: str, port: int) -> None:
-    """Send ``requests`` one after another. Raises RuntimeFailure (EngineFailed) unless each gets a 200.
+    """Send ``requests`` one after another. Raises RuntimeFailure unless each gets a 200.
+
+    Engines serve a path only if the model can do what it is for, so a 404 is UnsupportedTask; else it is EngineFailed.
 
     There is no time limit here: the supervisor's start-up timeout holds for the warm-up too.
     """
@@ -24,8 +26,10 @@ async def send_warm_ups(requests: Sequence[WarmUp], host: str, port: int) -> Non
             except httpx2.HTTPError as error:
                 raise _failed(request, repr(error)) from error
             if answer.status_code != httpx2.codes.OK:
-                raise _failed(request, f"HTTP {answer.status_code}: {answer.text[:_EXCERPT]}")
+                unsupported = answer.status_code == httpx2.codes.NOT_FOUND
+                reason = Reason.UNSUPPORTED_TASK if unsupported else Reason.ENGINE_FAILED
+                raise _failed(request, f"HTTP {answer.status_code}: {answer.text[:_EXCERPT]}", reason)
 
 
-def _failed(request: WarmUp, what: str) -> RuntimeFailure:
-    return RuntimeFailure(Reason.ENGINE_FAILED, f"the warm-up request to {request.path} failed: {what}")
+def _failed(request: WarmUp, what: str, reason: Reason = Reason.ENGINE_FAILED) -> RuntimeFailure:
+    return RuntimeFailure(reason, f"the warm-up request to {request.path} failed: {what}")

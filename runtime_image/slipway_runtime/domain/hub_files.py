@@ -11,6 +11,7 @@ from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.gguf_files import choose_gguf
 from slipway_runtime.domain.llamacpp import LlamaCppOptions
 from slipway_runtime.domain.onnx import OnnxOptions, graph_of
+from slipway_runtime.domain.vllm import files_to_fetch
 
 _ONNX_SIDE_FILES = ("*.json", "*/config.json", "vocab.txt", "tokenizer.model")
 
@@ -38,6 +39,8 @@ def select_files(
             return Selection(choice.files, choice.model)
         case EngineType.ONNX:
             return _onnx(names, wanted if pattern else [_graph(names, arguments)])
+        case EngineType.VLLM if pattern is None:
+            return Selection(files_to_fetch(names))
         case _:
             return Selection(tuple(wanted))
 

@@ -53,6 +53,10 @@ _OVERHEAD: Final = 3 * GIB
 """What vLLM's processes take beside weights and cache: measured with a model of 5 MB."""
 _SMALLEST_CACHE, _LARGEST_CACHE = GIB // 4, 4 * GIB
 
+_OTHER_FOLDERS: Final = ("coreml/", "metal/", "onnx/", "openvino/", "original/")
+_OTHER_FORMATS: Final = (".gguf", ".h5", ".msgpack", ".onnx", ".ot", ".tflite")
+_PICKLES: Final = (".bin", ".pt", ".pth")
+
 
 @dataclass(frozen=True)
 class LoraAdapter:
@@ -119,6 +123,16 @@ def flags(arguments: Iterable[str]) -> frozenset[str]:
     """The flags in ``arguments``, in their long form with dashes; vLLM takes underscores too."""
     names = (argument.partition("=")[0] for argument in arguments if argument.startswith("-"))
     return frozenset(_SHORT.get(name) or name.replace("_", "-") for name in names)
+
+
+def files_to_fetch(names: Sequence[str]) -> tuple[str, ...]:
+    """Of a repository's files, those that vLLM may load: many have the same weights in several formats."""
+    wanted = [name for name in names if not name.startswith(_OTHER_FOLDERS) and not name.endswith(_OTHER_FORMATS)]
+    if any(name.endswith(".safetensors") for name in wanted):
+        wanted = [name for name in wanted if not name.endswith(_PICKLES)]
+    if any(name.startswith("model") and name.endswith(".safetensors") for name in wanted):
+        wanted = [name for name in wanted if not name.startswith("consolidated")]
+    return tuple(wanted)
 
 
 def command_line(server: VllmServer, arguments: Sequence[str]) -> tuple[str, ...]:
