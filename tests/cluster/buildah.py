@@ -38,6 +38,11 @@ class Buildah:
         template = f'{{{{index .Docker.Config.Labels "{key}"}}}}'
         return run([*self._command, "inspect", "--type=image", f"--format={template}", reference]).strip() or None
 
+    def tagged(self, repository: str) -> list[str]:
+        """Return the names, with their tags, of a repository's images in the storage."""
+        lines = run([*self._command, "images", "--format={{.Name}}:{{.Tag}}"]).split()
+        return [line for line in lines if line.rpartition(":")[0] == repository]
+
     def save(self, reference: str, archive: Path) -> None:
         """Write an image to a Docker archive."""
         unfinished = archive.with_suffix(".part")

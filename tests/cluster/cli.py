@@ -74,8 +74,9 @@ class Commands:
 
     def images(self) -> int:
         """Build Slipway's images and print their names and archives."""
-        for image in images.ensure(self._paths, self._options.target or images.TARGETS, self._progress):
-            print(f"{image.reference}\t{image.archive}")
+        for image in images.ensure(self._paths, self._options.target or images.TARGETS + images.HEAVY, self._progress):
+            archive = image.archive if image.archive.exists() else ""
+            print(f"{image.reference}\t{archive}")
         return 0
 
     def install(self) -> int:
@@ -131,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name)
     add("load-image").add_argument("archives", nargs="+", type=Path, metavar="FILE.tar")
     add("base-image")
-    add("images").add_argument("--target", action="append", choices=images.TARGETS, help="only this one; repeatable")
+    add("images").add_argument("--target", action="append", choices=images.KNOWN, help="only this one; repeatable")
     add("install").add_argument("helm", nargs=argparse.REMAINDER, metavar="HELM-ARGUMENT", help="for example --set a=b")
     add("exec").add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
     add("apiserver").add_argument("action", choices=("up", "down", "kubeconfig"))

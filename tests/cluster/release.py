@@ -21,8 +21,11 @@ _READY_SECONDS = 180
 def load_images(provider: Provider, paths: Paths, targets: Sequence[str], progress: Progress) -> list[images.Image]:
     """Build the images of ``targets`` and put those that a node lacks onto every node."""
     built = images.ensure(paths, targets, progress)
-    # A tag is a hash of the content: an image of that name is that image.
-    provider.load_images([image.archive for image in built if not provider.has_images([image.reference])])
+    for image in built:
+        # A tag is a hash of the content: an image of that name is that image.
+        if not provider.has_images([image.reference]):
+            with images.archived(paths, image, progress) as archive:
+                provider.load_images([archive])
     return built
 
 
@@ -58,7 +61,10 @@ def _image_values(built: Sequence[images.Image]) -> dict[str, str]:
         "image.registry": images.REGISTRY,
         "operator.image.tag": operator.rpartition(":")[2],
         "router.image.tag": router.rpartition(":")[2],
-        "runtime.images.llamacpp": llamacpp,
-        "runtime.images.onnx": onnx,
-        "runtime.images.dummy": onnx,
+        "runtime.images.llamacpp.cpu": llamacpp,
+        "runtime.images.onnx.cpu": onnx,
+        "runtime.images.dummy.cpu": onnx,
+        # These are loaded when a test asks for them.
+        "runtime.images.vllm.cpu": images.reference("runtime-vllm-cpu"),
+        "runtime.images.diffusers.cpu": images.reference("runtime-diffusers"),
     }
