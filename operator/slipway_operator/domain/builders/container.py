@@ -89,21 +89,26 @@ def _resources(model: ModelDeployment) -> dict[str, Any]:
 
 def _probes(model: ModelDeployment) -> dict[str, Any]:
     startup = math.ceil(parse_duration(model.spec.lifecycle.startup_timeout)) + _STARTUP_MARGIN_SECONDS
-    # TEI listens only once the model is loaded, and answers its health by an inference.
-    live, ready, port = (
-        ("/health", "/health", DATA_PORT_NAME) if is_tei(model) else ("/livez", "/readyz", CONTROL_PORT_NAME)
-    )
+    attempts = math.ceil(startup / _STARTUP_PERIOD_SECONDS)
+    if is_tei(model):
+        # TEI listens only after a warm-up inference. Its health waits behind the batches at work, which may take long:
+        # who is busy is neither taken out of the endpoints for it nor, before minutes have passed, restarted.
+        return {
+            "startupProbe": {
+                **_probe("/health", DATA_PORT_NAME, _STARTUP_PERIOD_SECONDS),
+                "failureThreshold": attempts,
+            },
+            "livenessProbe": {**_probe("/health", DATA_PORT_NAME, 60, timeout=60), "failureThreshold": 3},
+            "readinessProbe": {**_probe("/info", DATA_PORT_NAME, 2), "failureThreshold": 2},
+        }
     return {
         # Ready means that a warm-up inference ran, and it cannot go back to loading: the start-up probe asks for the
         # same, so that a model serves within a second of being able to.
-        "startupProbe": {
-            **_probe(ready, port, period=_STARTUP_PERIOD_SECONDS),
-            "failureThreshold": math.ceil(startup / _STARTUP_PERIOD_SECONDS),
-        },
-        "livenessProbe": {**_probe(live, port, period=10), "failureThreshold": 3},
-        "readinessProbe": {**_probe(ready, port, period=2), "failureThreshold": 2},
+        "startupProbe": {**_probe("/readyz", CONTROL_PORT_NAME, _STARTUP_PERIOD_SECONDS), "failureThreshold": attempts},
+        "livenessProbe": {**_probe("/livez", CONTROL_PORT_NAME, 10), "failureThreshold": 3},
+        "readinessProbe": {**_probe("/readyz", CONTROL_PORT_NAME, 2), "failureThreshold": 2},
     }
 
 
-def _probe(path: str, port: str, period: int) -> dict[str, Any]:
-    return {"httpGet": {"path": path, "port": port}, "periodSeconds": period, "timeoutSeconds": 3}
+def _probe(path: str, port: str, period: int, timeout: int = 3) -> dict[str, Any]:
+    return {"httpGet": {"path": path, "port": port}, "periodSeconds": period, "timeoutSeconds": timeout}
