@@ -10,6 +10,7 @@ from slipway_crds.engines import ENGINES, EngineType, Task
 from slipway_crds.runtime_env import RuntimeEnv
 from slipway_runtime.adapters.concurrency import Concurrency
 from slipway_runtime.adapters.cpus import usable_cpus
+from slipway_runtime.adapters.diffusers.folder import check_pipeline_folder
 from slipway_runtime.adapters.dummy.server import DummyServer
 from slipway_runtime.adapters.in_process import InProcessEngine
 from slipway_runtime.adapters.llamacpp.devices import choose_device, found_devices
@@ -132,18 +133,15 @@ def _diffusers(env: RuntimeEnv) -> MakeEngine:
     _require("diffusers", env)
 
     def make(weights: Path | None) -> Engine:
+        folder = _needed(weights, env)
+        check_pipeline_folder(folder, allow_pickle=options.allow_pickle)
         # PyTorch reads it when it is imported. Threads that spin while they wait burn the container's CPU quota.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         # Its libraries are part of the diffusers runtime only.
         from slipway_runtime.adapters.diffusers.server import DiffusersServer
 
-        server = DiffusersServer(
-            _needed(weights, env),
-            options,
-            served_names(env),
-            gpu_count=env.gpu_count,
-            threads=options.threads or usable_cpus(),
-        )
+        threads = options.threads or usable_cpus()
+        server = DiffusersServer(folder, options, served_names(env), gpu_count=env.gpu_count, threads=threads)
         # While one run is on its way, requests for the next gather.
         bound = Concurrency(env.max_concurrency or 2 * options.max_batch, options.max_queue)
         return InProcessEngine(server, env.host, env.data_port, bound)

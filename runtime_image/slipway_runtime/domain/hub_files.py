@@ -9,6 +9,8 @@ from slipway_crds.engines import EngineType
 from slipway_runtime.domain.arguments import parse_arguments
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.gguf_files import choose_gguf
+from slipway_runtime.domain.images_folder import pipeline_files
+from slipway_runtime.domain.images_options import DiffusersOptions
 from slipway_runtime.domain.llamacpp import LlamaCppOptions
 from slipway_runtime.domain.onnx import OnnxOptions, graph_of
 from slipway_runtime.domain.vllm import files_to_fetch
@@ -41,6 +43,9 @@ def select_files(
             return _onnx(names, wanted if pattern else [_graph(names, arguments)])
         case EngineType.VLLM if pattern is None:
             return Selection(files_to_fetch(names))
+        case EngineType.DIFFUSERS if pattern is None:
+            chosen = parse_arguments("diffusers", arguments, DiffusersOptions)
+            return Selection(pipeline_files(names, chosen.variant, allow_pickle=chosen.allow_pickle))
         case _:
             return Selection(tuple(wanted))
 

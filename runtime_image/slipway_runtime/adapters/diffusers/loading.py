@@ -1,8 +1,5 @@
 """From a folder to a diffusers pipeline on its device."""
 
-import json
-import logging
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +9,7 @@ import transformers
 
 from slipway_crds.conditions import Reason
 from slipway_runtime.domain.failure import RuntimeFailure
-from slipway_runtime.domain.images_folder import INDEX, check_folder
 from slipway_runtime.domain.images_options import DiffusersOptions
-
-log = logging.getLogger(__name__)
 
 _EXCERPT = 500
 _NO_MEMORY = ("DefaultCPUAllocator", "CUDA out of memory", "Cannot allocate memory")
@@ -32,8 +26,7 @@ def choose_device(gpu_count: int) -> tuple[str, str | None]:
 
 
 def load_pipeline(folder: Path, options: DiffusersOptions, device: str, gpu_count: int) -> Any:
-    """The pipeline in ``folder``. Raises RuntimeFailure (WeightsInvalid, OutOfMemory, InvalidConfiguration)."""
-    _check(folder, options)
+    """The pipeline in ``folder``, which has been checked. Raises RuntimeFailure (WeightsInvalid, OutOfMemory)."""
     diffusers.utils.logging.disable_progress_bar()
     transformers.utils.logging.disable_progress_bar()
     spread = {"device_map": "balanced"} if device == "cuda" and gpu_count > 1 else {}
@@ -50,7 +43,7 @@ def load_pipeline(folder: Path, options: DiffusersOptions, device: str, gpu_coun
         if not spread:
             pipeline.to(device)
     except Exception as error:
-        raise _load_failure(error) from error
+        raise load_failure(error) from error
     pipeline.set_progress_bar_config(disable=True)
     if hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
         # Pictures are decoded one by one: less memory, and a picture's bytes do not depend on its neighbours.
@@ -63,20 +56,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
-def _check(folder: Path, options: DiffusersOptions) -> None:
-    if not folder.is_dir():
-        message = f"{folder.name} is a single file; the diffusers engine needs a folder with {INDEX}"
-        raise RuntimeFailure(Reason.WEIGHTS_INVALID, message)
-    try:
-        index = json.loads((folder / INDEX).read_bytes())
-    except FileNotFoundError:
-        raise RuntimeFailure(Reason.WEIGHTS_INVALID, f"the model's folder has no {INDEX}") from None
-    except ValueError as error:
-        raise RuntimeFailure(Reason.WEIGHTS_INVALID, f"{INDEX} is not JSON: {error}") from error
-    files = [os.path.relpath(path, folder) for path in folder.rglob("*") if path.is_file()]
-    check_folder(index, files, allow_pickle=options.allow_pickle)
-
-
 def _dtype(options: DiffusersOptions, device: str) -> torch.dtype:
     if options.dtype:
         return getattr(torch, options.dtype)  # the option's values are names of types
@@ -85,7 +64,8 @@ def _dtype(options: DiffusersOptions, device: str) -> torch.dtype:
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
 
 
-def _load_failure(error: Exception) -> RuntimeFailure:
+def load_failure(error: Exception) -> RuntimeFailure:
+    """What to tell of an ``error`` while loading: OutOfMemory or WeightsInvalid."""
     words = " ".join(str(error).split())[:_EXCERPT]
     if is_out_of_memory(error):
         message = f"the model does not fit into memory while loading: {words}; give it more, or a smaller --dtype"

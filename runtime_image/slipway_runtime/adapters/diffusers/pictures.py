@@ -20,6 +20,7 @@ def read_picture(data: bytes, field: str) -> Image.Image:
         if picture.width * picture.height > MAX_PIXELS:
             message = f"{field} has {picture.width}x{picture.height} pixels; send at most {MAX_PIXELS}"
             raise ApiError(400, message, param=field)
+        picture.load()
         return ImageOps.exif_transpose(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Broken files raise any of these.

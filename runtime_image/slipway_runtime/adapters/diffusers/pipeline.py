@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _PROBE_STEPS = 2
 _DEFAULT_STEPS = 50
+_TRAINED_STEPS = 1000
 _DEFAULT_SIDE = 512
 _DEFAULT_UNIT = 8
 
@@ -180,8 +181,14 @@ def _describe(pipeline: Any, options: DiffusersOptions) -> ImageModel:
         negative_prompt="negative_prompt" in parameters,
         max_images=options.max_images,
         max_size=options.max_size or 2 * max(width, height),
-        max_steps=options.max_steps,
+        max_steps=min(options.max_steps, _most_steps(pipeline)),
     )
+
+
+def _most_steps(pipeline: Any) -> int:
+    trained = getattr(getattr(getattr(pipeline, "scheduler", None), "config", None), "num_train_timesteps", None)
+    # One fewer than the model was trained with: some schedulers count from 1.
+    return int(trained or _TRAINED_STEPS) - 1
 
 
 def _default_size(pipeline: Any, options: DiffusersOptions, unit: int) -> tuple[int, int]:

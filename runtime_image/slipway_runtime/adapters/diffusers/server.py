@@ -1,5 +1,6 @@
 """The diffusers engine as a ModelServer."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from slipway_runtime.adapters.diffusers.answers import ImageEvents, images_body
-from slipway_runtime.adapters.diffusers.forms import read_form
+from slipway_runtime.adapters.diffusers.forms import Form, read_form
 from slipway_runtime.adapters.diffusers.metrics import ImageMetrics
 from slipway_runtime.adapters.diffusers.pictures import read_mask, read_picture, to_size
 from slipway_runtime.adapters.diffusers.pipeline import ImagePipeline, Sample
@@ -72,11 +73,15 @@ class DiffusersServer:
         async def generate(request: Request) -> Response:
             body = await read_json(request)
             require_model(body, self._served)
-            asked = parse_generation(body, model, random.randint(0, _MAX_NEW_SEED))
+            asked = parse_generation(body, model, _new_seed())
             return await self._answer(request, worker, asked, _samples(asked))
 
         async def edit(request: Request) -> Response:
-            asked, samples = await self._read_edit(request, model)
+            form = await read_form(request)
+            require_model(dict(form.texts), self._served)
+            # Unpacking and scaling a large picture takes a second.
+            loop = asyncio.get_running_loop()
+            asked, samples = await loop.run_in_executor(self._encoding, _read_edit, form, model)
             return await self._answer(request, worker, asked, samples)
 
         routes = [
@@ -97,23 +102,6 @@ class DiffusersServer:
         if self._worker is not None:
             self._worker.close()
 
-    async def _read_edit(self, request: Request, model: ImageModel) -> tuple[ImageRequest, list[Sample]]:
-        form = await read_form(request)
-        require_model(dict(form.texts), self._served)
-        files = {name.removesuffix("[]"): data for name, data in form.files.items()}
-        if unknown := sorted(files.keys() - {"image", "mask"}):
-            raise ApiError(400, f"unknown file {unknown[0]!r}; known: image, mask", param=unknown[0])
-        if "image" not in files:
-            raise ApiError(400, "image is missing: the picture to edit, as a file of the form", param="image")
-        picture = read_picture(files["image"], "image")
-        mask = read_mask(files["mask"], picture) if "mask" in files else None
-        new_seed = random.randint(0, _MAX_NEW_SEED)
-        asked = parse_edit(form.texts, model, picture.size, new_seed, masked=mask is not None)
-        size = (asked.settings.width, asked.settings.height)
-        return asked, _samples(
-            asked, picture=to_size(picture, *size, "RGB"), mask=None if mask is None else to_size(mask, *size, "L")
-        )
-
     async def _answer(
         self, request: Request, worker: ImageWorker, asked: ImageRequest, samples: list[Sample]
     ) -> Response:
@@ -129,6 +117,25 @@ class DiffusersServer:
 
     async def _health(self, _: Request) -> Response:
         return json_response({"status": "ok"})
+
+
+def _read_edit(form: Form, model: ImageModel) -> tuple[ImageRequest, list[Sample]]:
+    files = {name.removesuffix("[]"): data for name, data in form.files.items()}
+    if unknown := sorted(files.keys() - {"image", "mask"}):
+        raise ApiError(400, f"unknown file {unknown[0]!r}; known: image, mask", param=unknown[0])
+    if "image" not in files:
+        raise ApiError(400, "image is missing: the picture to edit, as a file of the form", param="image")
+    picture = read_picture(files["image"], "image")
+    mask = read_mask(files["mask"], picture) if "mask" in files else None
+    asked = parse_edit(form.texts, model, picture.size, _new_seed(), masked=mask is not None)
+    size = (asked.settings.width, asked.settings.height)
+    return asked, _samples(
+        asked, picture=to_size(picture, *size, "RGB"), mask=None if mask is None else to_size(mask, *size, "L")
+    )
+
+
+def _new_seed() -> int:
+    return random.randint(0, _MAX_NEW_SEED)
 
 
 def _samples(asked: ImageRequest, picture: Image.Image | None = None, mask: Image.Image | None = None) -> list[Sample]:
