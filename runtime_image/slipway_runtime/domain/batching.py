@@ -6,6 +6,14 @@ from typing import Final
 _CLOSE: Final = 16
 """Tokens by which lengths may always differ: below this, padding costs less than another run."""
 
+_WORTH_SHARING: Final = 128
+"""Tokens below which one batch is better than two at once: a run of fewer costs hardly less."""
+
+
+def fair_share(waiting: int, max_tokens: int, workers: int) -> int:
+    """Most tokens of the next batch while ``waiting`` tokens wait: so many that each of ``workers`` gets its part."""
+    return min(max_tokens, max(_WORTH_SHARING, -(-waiting // workers)))
+
 
 def choose_batch(lengths: Sequence[int], max_tokens: int, max_rows: int | None = None) -> list[int]:
     """Indices into ``lengths`` (oldest first) of the next batch, shortest first.

@@ -56,7 +56,7 @@ class OnnxOptions(EngineOptions):
     payload_limit: _Positive = 2_000_000
     """Largest body, in bytes, of a request to the paths of text-embeddings-inference."""
     threads: _Positive | None = None
-    """Threads for one run. Default: the CPUs this container may use."""
+    """Threads that compute. Default: the CPUs this container may use."""
 
 
 class Dtype(StrEnum):
@@ -161,6 +161,18 @@ def choose_providers(available: Sequence[str], gpus: int, wanted: ProviderName) 
     if wanted == "cpu":
         message = "--provider=cpu asks for it"
     return ProviderChoice((CPU_PROVIDER,), message)
+
+
+_MOST_WORKERS: Final = 4
+
+
+def workers_for(threads: int) -> int:
+    """Batches to run at the same time on ``threads`` CPUs.
+
+    Two batches on two CPUs are done sooner than one after the other on both: a run has many short steps, and threads
+    that share one wait for each other at each. With many CPUs the wait of a single request counts more.
+    """
+    return min(threads, _MOST_WORKERS)
 
 
 @dataclass(frozen=True)

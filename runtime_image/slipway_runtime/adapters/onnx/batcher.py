@@ -1,4 +1,4 @@
-"""Dynamic batching: sequences of all waiting requests, run together by one thread."""
+"""Dynamic batching: sequences of all waiting requests, run together by a few threads."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from slipway_runtime.adapters.onnx.metrics import BatchMetrics
 from slipway_runtime.adapters.onnx.session import Floats
 from slipway_runtime.adapters.onnx.tokenizer import Row
-from slipway_runtime.domain.batching import choose_batch
+from slipway_runtime.domain.batching import choose_batch, fair_share
 from slipway_runtime.domain.openai import ApiError
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ class BatchLimits:
     """Padding included."""
     queue_tokens: int
     batch_rows: int | None = None
+    workers: int = 1
+    """Batches that are run at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class _Job:
     """One request: its result is complete when no sequence of it is missing."""
 
     loop: asyncio.AbstractEventLoop
+    """The same for all jobs: that of the data port."""
     done: "asyncio.Future[Computed]"
     missing: int
     values: dict[int, Floats] = field(default_factory=dict)
@@ -70,9 +73,10 @@ class Batcher:
         self._waiting: list[_Item] = []
         self._queued_tokens = 0
         self._changed = threading.Condition()
+        self._delivering = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
-        self._thread.start()
+        for number in range(limits.workers):
+            threading.Thread(target=self._work, name=f"inference-{number}", daemon=True).start()
 
     async def submit(self, rows: Sequence[Row]) -> Computed:
         """The results of ``rows``. Raises ApiError (429) when too much waits already."""
@@ -87,10 +91,10 @@ class Batcher:
             raise
 
     def close(self) -> None:
-        """End the thread after its current batch."""
+        """End the threads after their current batches."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _enqueue(self, items: list[_Item], tokens: int) -> None:
         with self._changed:
@@ -100,7 +104,7 @@ class Batcher:
                 raise ApiError(429, message, kind="rate_limit_error", code="engine_overloaded", retry_after=1)
             self._waiting.extend(items)
             self._set_queued(self._queued_tokens + tokens)
-            self._changed.notify()
+            self._changed.notify(len(items))
 
     def _set_queued(self, tokens: int) -> None:
         self._queued_tokens = tokens
@@ -128,7 +132,8 @@ class Batcher:
                     return []
                 kept = [item for item in self._waiting if not item.job.cancelled]
                 lengths = [len(item.row) for item in kept]
-                chosen = choose_batch(lengths, self._limits.batch_tokens, self._limits.batch_rows) if kept else []
+                budget = fair_share(sum(lengths), self._limits.batch_tokens, self._limits.workers)
+                chosen = choose_batch(lengths, budget, self._limits.batch_rows) if kept else []
                 taken = set(chosen)
                 self._waiting = [item for index, item in enumerate(kept) if index not in taken]
                 self._set_queued(sum(lengths) - sum(lengths[index] for index in chosen))
@@ -136,14 +141,17 @@ class Batcher:
                     return [kept[index] for index in chosen]
 
     def _deliver(self, batch: Sequence[_Item], values: Sequence[Floats], begun: float, seconds: float) -> None:
-        for item, value in zip(batch, values, strict=True):
-            item.job.values[item.position] = value
-            item.job.missing -= 1
-        for job in _jobs(batch):
-            job.begun = job.begun or begun
-            job.inference += seconds
-            if not job.missing:
-                job.loop.call_soon_threadsafe(_complete, job)
+        # Another thread may have run the rest of the same job.
+        with self._delivering:
+            for item, value in zip(batch, values, strict=True):
+                item.job.values[item.position] = value
+                item.job.missing -= 1
+            for job in _jobs(batch):
+                job.begun = job.begun or begun
+                job.inference += seconds
+            complete = [job for job in _jobs(batch) if not job.missing]
+        if complete:
+            complete[0].loop.call_soon_threadsafe(_complete, complete)
 
     def _fail(self, batch: Sequence[_Item], error: Exception) -> None:
         for job in _jobs(batch):
@@ -155,10 +163,11 @@ def _jobs(batch: Sequence[_Item]) -> list[_Job]:
     return list({id(item.job): item.job for item in batch}.values())
 
 
-def _complete(job: _Job) -> None:
-    if not job.done.done():
-        values = [job.values[position] for position in range(len(job.values))]
-        job.done.set_result(Computed(values, job.begun - job.since, job.inference))
+def _complete(jobs: Sequence[_Job]) -> None:
+    for job in jobs:
+        if not job.done.done():
+            values = [job.values[position] for position in range(len(job.values))]
+            job.done.set_result(Computed(values, job.begun - job.since, job.inference))
 
 
 def _break_off(job: _Job, error: Exception) -> None:

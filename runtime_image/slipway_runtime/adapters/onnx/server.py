@@ -22,7 +22,7 @@ from slipway_runtime.adapters.onnx.session import available_providers
 from slipway_runtime.adapters.onnx.tei_api import TeiApi, TeiFacts
 from slipway_runtime.adapters.openai_http import ERROR_HANDLERS, json_response
 from slipway_runtime.domain.engine import EngineExit
-from slipway_runtime.domain.onnx import OnnxConfig, ProviderChoice, choose_providers
+from slipway_runtime.domain.onnx import OnnxConfig, ProviderChoice, choose_providers, workers_for
 from slipway_runtime.domain.text_model import check_tasks
 
 _CPU_BATCH_TOKENS: Final = 1024
@@ -64,8 +64,7 @@ class OnnxServer:
         providers = choose_providers(available_providers(), self._config.gpus, options.provider)
         model = OnnxModel(self._folder, options, threads=self._config.threads, providers=providers)
         check_tasks(model.facts.head, self._config.tasks)
-        usual = _CPU_BATCH_TOKENS if model.graph.providers.device == "cpu" else _GPU_BATCH_TOKENS
-        limits = BatchLimits(options.max_batch_tokens or usual, options.max_queue_tokens, options.max_batch_requests)
+        limits = self._limits(model.graph.providers.device)
         self._loaded = _Loaded(model, Batcher(model.run, limits, BatchMetrics(self._registry)), limits)
 
     def application(self, _: Callable[[EngineExit], None]) -> ASGIApp:
@@ -103,6 +102,15 @@ class OnnxServer:
     def _providers(self) -> ProviderChoice:
         assert self._loaded is not None, "before load()"
         return self._loaded.model.graph.providers
+
+    def _limits(self, device: str) -> BatchLimits:
+        options, on_cpu = self._options, device == "cpu"
+        return BatchLimits(
+            batch_tokens=options.max_batch_tokens or (_CPU_BATCH_TOKENS if on_cpu else _GPU_BATCH_TOKENS),
+            queue_tokens=options.max_queue_tokens,
+            batch_rows=options.max_batch_requests,
+            workers=workers_for(self._config.threads) if on_cpu else 1,
+        )
 
     async def _health(self, _: Request) -> Response:
         return json_response({"status": "ok"})

@@ -10,7 +10,7 @@ import onnxruntime
 
 from slipway_crds.conditions import Reason
 from slipway_runtime.domain.failure import RuntimeFailure
-from slipway_runtime.domain.onnx import CPU_PROVIDER, OnnxOptions, ProviderChoice, dtype_of, graph_of
+from slipway_runtime.domain.onnx import CPU_PROVIDER, OnnxOptions, ProviderChoice, dtype_of, graph_of, workers_for
 from slipway_runtime.domain.text_model import Head, Kind
 
 Floats = npt.NDArray[np.float32]
@@ -75,7 +75,10 @@ def _output(path: Path, shapes: Mapping[str, Sequence[object]], head: Head) -> s
 
 def _session(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.InferenceSession:
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
+    # Of the threads, those that run batches count for themselves; the others help any of them.
+    settings.intra_op_num_threads = (
+        threads - workers_for(threads) + 1 if tuple(providers) == (CPU_PROVIDER,) else threads
+    )
     # Spinning threads would burn the container's CPU quota while they wait.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3
