@@ -60,9 +60,10 @@ $(VENV)/local: $(VENV)/uv requirements/local.txt requirements/demo-embed.txt pyp
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-$(VENV)/dev: $(VENV)/uv requirements/dev.txt requirements/demo-embed.txt pyproject.toml
+$(VENV)/dev: $(VENV)/uv requirements/dev.txt requirements/demo-embed.txt requirements/tei-clients.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/demo-embed.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/tei-clients.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@ $(VENV)/local
 

@@ -27,3 +27,4 @@ compile uv requirements/uv.in "$@"
 compile build requirements/build.in "$@"
 # Its declared dependencies would bring PyTorch; only the files in it are needed.
 compile demo-embed requirements/demo-embed.in --no-deps "$@"
+compile tei-clients requirements/tei-clients.in --no-deps "$@"
