@@ -12,7 +12,6 @@ MAX_INPUTS = 2048
 Vector = TypeVar("Vector")
 
 
-
 def read_texts(body: dict[str, Any]) -> list[Text]:
     """The inputs: a string, a list of strings, token ids, or a list of token id lists. Raises ApiError."""
     raw = body.get("input")
