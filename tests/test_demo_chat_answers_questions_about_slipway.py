@@ -61,6 +61,7 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
         port = probe.getsockname()[1]
     config = LlamaServerConfig(
         model_path=str(resolve_demo("chat", log.parent)),
+        mmproj_path=None,
         served_names=("demo-chat",),
         tasks=(Task.CHAT,),
         host=HOST,
