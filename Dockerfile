@@ -48,14 +48,15 @@ FROM build AS runtime-onnx-dependencies
 COPY requirements/runtime-onnx.txt requirements/
 RUN requirements/install.sh requirements/runtime-onnx.txt
 
-# demo://embed, written now so that pods need neither the package it is made from nor a place to write it.
+# The ONNX engine's demo models, written now so that pods need neither the package they are made from nor a place.
 FROM runtime-onnx-dependencies AS demo-embed
 COPY requirements/demo-embed.txt requirements/
 RUN requirements/install.sh requirements/demo-embed.txt
 COPY runtime_image/slipway_runtime/__init__.py slipway_runtime/
 COPY runtime_image/slipway_runtime/demo slipway_runtime/demo
+COPY crds/slipway_crds/__init__.py crds/slipway_crds/engines.py slipway_crds/
 RUN python -c 'import pathlib; from slipway_runtime.demo.resolve import resolve_demo; \
-resolve_demo("embed", pathlib.Path("/opt/demo"))'
+[resolve_demo(name, pathlib.Path("/opt/demo")) for name in ("embed", "rerank", "classify", "sparse")]'
 
 FROM build AS runtime-vllm-dependencies
 COPY requirements/runtime-vllm.txt requirements/
