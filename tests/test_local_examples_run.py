@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from openai.types.chat import ChatCompletionUserMessageParam
+from openai.types.chat import ChatCompletionContentPartParam, ChatCompletionUserMessageParam
 
 from slipway_crds.documents import load_documents
 from slipway_crds.engines import EngineType
@@ -16,6 +16,12 @@ from tests.local_mode import SlipwayUp, slipway_up
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 START_SECONDS = 300.0
+RED = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAACgAAAAeCAIAAADRv8uKAAAAKElEQVR42u3NsQ0AAAjAoP7/tJ6hAwk7TZ1ILBaLxWKxWCwWi8V/"
+    "4wU+nauNixxYhAAAAABJRU5ErkJggg=="
+)
+"""A picture in one colour."""
 QUESTION = ChatCompletionUserMessageParam(role="user", content="What is Slipway?")
 
 ELSEWHERE = {
@@ -44,6 +50,14 @@ def chat_with_adapters(up: SlipwayUp, model: str) -> None:
         for name in (model, "demo-pirate", "demo-brief")
     }
     assert len(set(answers.values())) == 3, answers
+
+
+def vision(up: SlipwayUp, model: str) -> None:
+    text: ChatCompletionContentPartParam = {"type": "text", "text": "What is the"}
+    picture: ChatCompletionContentPartParam = {"type": "image_url", "image_url": {"url": RED}}
+    question = ChatCompletionUserMessageParam(role="user", content=[text, picture])
+    answer = up.client().chat.completions.create(model=model, messages=[question], max_tokens=20, temperature=0)
+    assert (answer.choices[0].message.content or "").startswith("The router")
 
 
 def embeddings(up: SlipwayUp, model: str) -> None:
@@ -91,6 +105,7 @@ HERE: dict[str, dict[str, Callable[[SlipwayUp, str], None]]] = {
 }
 IN_THEIR_ENVIRONMENT: dict[str, dict[str, Callable[[SlipwayUp, str], None]]] = {
     "images": {"demo-images": image},
+    "vision": {"demo-vision": vision},
     "vllm-cpu": {"demo-vllm": chat_with_adapters},
 }
 
