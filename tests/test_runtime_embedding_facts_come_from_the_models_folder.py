@@ -95,3 +95,35 @@ def test_other_dimensions_are_refused(config: dict[str, Any], asked: object) -> 
     with pytest.raises(ApiError) as raised:
         text_model({"config.json": CONFIG | config}, OnnxOptions()).check_dimensions(asked)
     assert raised.value.body["error"]["param"] == "dimensions"
+
+
+def test_prompts_are_those_of_the_folder_and_the_default_can_be_chosen() -> None:
+    prompts = {"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": "passage"}
+    described = {"config.json": CONFIG, "config_sentence_transformers.json": prompts}
+    model = text_model(described, OnnxOptions())
+    assert (model.prompt(None), model.prompt("query")) == ("passage: ", "query: ")
+    assert text_model(described, OnnxOptions(default_prompt_name="query")).prompt(None) == "query: "
+    assert text_model(described, OnnxOptions(default_prompt="find: ")).prompt(None) == "find: "
+    with pytest.raises(ApiError, match=r'Available prompts: \["query", "passage"\]'):
+        model.prompt("other")
+
+
+def test_a_default_prompt_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(RuntimeFailure, match=r"no prompt named 'q' .*it has none") as raised:
+        text_model({"config.json": CONFIG}, OnnxOptions(default_prompt_name="q"))
+    assert raised.value.reason is Reason.INVALID_CONFIGURATION
+
+
+def test_positions_behind_that_of_padding_do_not_count() -> None:
+    config = {"model_type": "xlm-roberta", "max_position_embeddings": 514, "hidden_size": 8, "vocab_size": 9}
+    assert text_model({"config.json": config | {"pad_token_id": 1}}, OnnxOptions()).max_tokens == 512
+
+
+def test_a_folder_of_sparse_embeddings_is_known_by_its_steps() -> None:
+    modules = [{"type": "x.MLMTransformer", "path": ""}, {"type": "x.SpladePooling", "path": "1_SpladePooling"}]
+    described = {"config.json": CONFIG | {"architectures": ["BertForMaskedLM"]}, "modules.json": modules}
+    model = text_model(described, OnnxOptions())
+    assert (model.pooling, model.dimensions, model.normalize) == (Pooling.SPLADE, 100, False)
+    pooling = {"1_SpladePooling/config.json": {"pooling_strategy": "sum"}}
+    with pytest.raises(RuntimeFailure, match="pooling_strategy: sum"):
+        text_model(described | pooling, OnnxOptions())

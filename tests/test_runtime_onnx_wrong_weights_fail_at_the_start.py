@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return resolve_demo("rerank", tmp_path)
 
 
-def load(folder: Path, *tasks: Task, **options: object) -> RuntimeFailure:
+def load(folder: Path, *tasks: Task, **options: Any) -> RuntimeFailure:
     server = onnx_server(folder, *tasks, **options)
     try:
         with pytest.raises(RuntimeFailure) as raised:
