@@ -127,3 +127,10 @@ def test_an_edit_with_a_mask_is_another_operation_with_the_same_event_names() ->
     asked = parse_edit(fields, MODEL, (100, 60), 7, masked=True)
     assert (asked.settings.operation, asked.settings.strength) == (Operation.INPAINT, 0.5)
     assert asked.settings.operation.event == Operation.EDIT.event == "image_edit"
+
+
+def test_an_edit_that_leaves_no_step_to_do_is_refused() -> None:
+    fields = {"model": "m", "prompt": "p", "steps": "4", "strength": "0.2"}
+    with pytest.raises(ApiError, match="leaves none of 4 steps"):
+        parse_edit(fields, MODEL, (64, 64), 7, masked=False)
+    assert parse_edit({**fields, "strength": "0.25"}, MODEL, (64, 64), 7, masked=False).settings.steps == 4

@@ -134,7 +134,11 @@ def parse_edit(
     operation = Operation.INPAINT if masked else Operation.EDIT
     size = _size(checked.size, model, fitting_size(picture, model))
     strength = DEFAULT_STRENGTH if checked.strength is None else checked.strength
-    return _request(checked, model, size, new_seed, operation, strength)
+    asked = _request(checked, model, size, new_seed, operation, strength)
+    if asked.settings.steps * strength < 1:
+        message = f"strength {strength:g} leaves none of {asked.settings.steps} steps to do; raise one of them"
+        raise ApiError(400, message, param="strength")
+    return asked
 
 
 def fitting_size(picture: tuple[int, int], model: ImageModel) -> tuple[int, int]:

@@ -80,7 +80,7 @@ class ImagePipeline:
         """
         if self._batching != "exact":
             return self._batching == "always"
-        key = (replace(settings, steps=_PROBE_STEPS), count)
+        key = (replace(settings, steps=_PROBE_STEPS, strength=settings.strength and 1.0), count)
         if key not in self._exact:
             try:
                 self._exact[key] = self._try(*key)

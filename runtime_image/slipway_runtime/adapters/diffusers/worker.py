@@ -152,9 +152,9 @@ class ImageWorker:
         settings = chosen[0].sample.settings
         try:
             return largest_exact(len(chosen), lambda count: self._runner.exact_batch(settings, count))
-        except Exception:
-            # Whatever it was meets the run itself too, whose caller is told.
-            log.exception("trying a run of %d failed", len(chosen))
+        except Exception as error:
+            # Whatever it is meets the run itself too, whose caller is told.
+            log.info("trying a run of %d failed: %r", len(chosen), error)
             return 1
 
     def _make(self, batch: list[_Item]) -> None:
