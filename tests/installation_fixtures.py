@@ -1,13 +1,18 @@
-"""Pytest fixtures: the installed chart with a namespace of its own for a module or a test."""
+"""Pytest fixtures: the installed chart with a namespace of its own for a module or a test, and shared models."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster import release
 from tests.cluster.fixtures import Cluster
 from tests.cluster.namespaces import temporary_namespace
-from tests.installation import Installation
+from tests.cluster.paths import Paths
+from tests.cluster.progress import Progress
+from tests.installation import Installation, api_key, model
+
+_VLLM_READY_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +27,30 @@ def installation(slipway: Cluster) -> Iterator[Installation]:
     """Slipway on the cluster, with a namespace for one test."""
     with temporary_namespace(slipway.kubectl) as namespace:
         yield _installation(slipway, namespace)
+
+
+@pytest.fixture(scope="session")
+def vllm_installation(slipway: Cluster, cluster_paths: Paths) -> Iterator[Installation]:
+    """A namespace with the model ``vllm``, ready, its adapters ``pirate`` and ``brief``, and the APIKey ``demo``.
+
+    One for the session: vLLM takes a minute to start, and gigabytes.
+    """
+    (image,) = release.load_images(slipway.provider, cluster_paths, ["runtime-vllm-cpu"], Progress())
+    with temporary_namespace(slipway.kubectl) as namespace:
+        installation = _installation(slipway, namespace)
+        installation.apply(api_key())
+        installation.apply(
+            model(
+                "vllm",
+                model={"source": "demo://chat"},
+                # Not computed anew by the installation: somebody may have edited a file meanwhile.
+                engine={"type": "vllm", "image": image.reference, "args": ["--kv-cache-memory-bytes=67108864"]},
+                adapters=[{"name": name, "source": f"demo://chat-lora-{name}"} for name in ("pirate", "brief")],
+                resources={"requests": {"cpu": "500m", "memory": "3Gi"}, "limits": {"memory": "6Gi"}},
+            )
+        )
+        installation.wait_ready("mdep/vllm", seconds=_VLLM_READY_SECONDS)
+        yield installation
 
 
 def _installation(slipway: Cluster, namespace: str) -> Installation:
