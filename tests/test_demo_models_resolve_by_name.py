@@ -34,6 +34,14 @@ def test_embed_is_a_sentence_transformers_folder_below_the_cache(tmp_path: Path)
     assert (folder / "tokenizer.json").is_file()
 
 
+@pytest.mark.parametrize("name", ["rerank", "classify", "sparse"])
+def test_the_models_of_single_words_are_small_and_valid(tmp_path: Path, name: str) -> None:
+    model = resolve_demo(name, tmp_path) / "onnx" / "model.onnx"
+    onnx.checker.check_model(model, full_check=True)
+    assert model.stat().st_size < 5_000_000
+    assert resolve_demo(name, tmp_path / "again").joinpath("onnx/model.onnx").read_bytes() == model.read_bytes()
+
+
 def test_a_model_written_before_is_used_again(tmp_path: Path) -> None:
     model = resolve_demo("embed", tmp_path) / "onnx" / "model.onnx"
     before = model.stat()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_runtime.domain.batching import choose_batch
+from slipway_runtime.domain.batching import choose_batch, fair_share
 
 LENGTHS = st.lists(st.integers(1, 512), min_size=1, max_size=60)
 
@@ -38,3 +38,15 @@ def test_long_and_short_are_not_padded_to_each_other() -> None:
 def test_nothing_waiting_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing waits"):
         choose_batch([], 10)
+
+
+def test_no_more_rows_than_asked_for_are_run_together() -> None:
+    assert choose_batch([10] * 8, 4096, max_rows=3) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "workers", "share"),
+    [(5000, 2, 1024), (600, 2, 300), (600, 1, 600), (601, 2, 301), (60, 2, 128), (0, 1, 128)],
+)
+def test_what_waits_is_shared_by_all_workers_unless_it_is_little(waiting: int, workers: int, share: int) -> None:
+    assert fair_share(waiting, 1024, workers) == share

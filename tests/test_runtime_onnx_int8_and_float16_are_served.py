@@ -29,7 +29,7 @@ def half(source: Path, target: Path) -> None:
         helper.make_node("Cast", ["last_hidden_state"], ["token_embeddings"], to=TensorProto.FLOAT16)
     )
     del model.graph.output[:]
-    shape = ["batch", "sequence", 384]
+    shape: list[str | int | None] = ["batch", "sequence", 384]
     model.graph.output.append(helper.make_tensor_value_info("token_embeddings", TensorProto.FLOAT16, shape))
     onnx.save(model, target)
 

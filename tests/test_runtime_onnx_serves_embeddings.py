@@ -157,10 +157,20 @@ def test_with_auto_truncate_long_texts_are_cut_as_the_reference_model_does(small
 
 
 async def test_too_much_waiting_is_refused_with_429(small: RuntimeProcess) -> None:
-    async with httpx2.AsyncClient(base_url=small.data_url, timeout=30) as client:
-        body = {"model": "m", "input": ["word " * 400] * 4}
-        answers = await asyncio.gather(*(client.post("/v1/embeddings", json=body) for _ in range(6)))
+    answers = await overload(small, "/v1/embeddings", {"model": "m", "input": ["word " * 400] * 4})
+    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+    assert {answer.json()["error"]["code"] for answer in answers} == {"engine_overloaded"}
+
+
+async def test_a_tei_client_is_refused_in_its_own_shape(small: RuntimeProcess) -> None:
+    answers = await overload(small, "/embed", {"inputs": ["word " * 400] * 4})
+    assert {answer.headers["retry-after"] for answer in answers} == {"1"}
+    assert all(answer.json() == {"error": "Model is overloaded", "error_type": "Overloaded"} for answer in answers)
+
+
+async def overload(process: RuntimeProcess, path: str, body: dict[str, object]) -> list[httpx2.Response]:
+    """The answers to those of several requests at once that were refused."""
+    async with httpx2.AsyncClient(base_url=process.data_url, timeout=30) as client:
+        answers = await asyncio.gather(*(client.post(path, json=body) for _ in range(6)))
     assert {answer.status_code for answer in answers} == {200, 429}
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
-    assert {answer.json()["error"]["code"] for answer in refused} == {"engine_overloaded"}
+    return [answer for answer in answers if answer.status_code == 429]
