@@ -98,16 +98,7 @@ class Router:
         new_id = RequestIds()
         self.pipeline = Pipeline(
             on_headers=(authenticate,),
-            on_body=(
-                parse_call,
-                ResolveModel(sources.catalogue),
-                authorise,
-                check_task,
-                check_available,
-                FindProviderKey(sources.provider_keys),
-                CheckPictures(options.image_hosts),
-                *((observer.begun,) if observer else ()),
-            ),
+            on_body=_body_steps(sources, options),
             on_end=on_end,
             relays=relays,
             max_body_bytes=options.max_body_bytes,
@@ -166,6 +157,20 @@ class Router:
         if self._log is not None:
             await self._log.close()
         return cut
+
+
+def _body_steps(sources: Sources, options: RouterOptions) -> tuple[Step, ...]:
+    """What is done with a request that is complete, in this order."""
+    return (
+        parse_call,
+        ResolveModel(sources.catalogue),
+        authorise,
+        check_task,
+        check_available,
+        FindProviderKey(sources.provider_keys),
+        CheckPictures(options.image_hosts),
+        *((sources.observer.begun,) if sources.observer else ()),
+    )
 
 
 def _in_turn(steps: Sequence[Step]) -> Step:

@@ -38,7 +38,12 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 def for_engine(headers: Fields, wanted: Iterable[bytes]) -> bytes:
     """The lines of a caller's header that go on to the engine, ``wanted`` by their names, each with its CRLF."""
-    return b"".join([b"%b: %b\r\n" % (name, headers[name]) for name in wanted if name in headers])
+    pieces: list[bytes] = []
+    for name in wanted:
+        value = headers.get(name)
+        if value is not None:
+            pieces += (name, b": ", value, b"\r\n")
+    return b"".join(pieces)
 
 
 def for_caller(headers: Headers) -> list[tuple[bytes, bytes]]:

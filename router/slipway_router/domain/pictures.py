@@ -18,8 +18,7 @@ from slipway_router.domain.exchange import Body, Exchange
 
 _KEYS: Final = frozenset({"image_url", "video_url", "audio_url", "file_url"})
 _SIGN: Final = b'_url"'
-"""Ends the name of every field that says where something is."""
-_ANTHROPIC_SIGN: Final = b'"url"'
+"""Ends the name of every field that says where something is, except in messages as Anthropic has them."""
 _ESCAPE: Final = b"\\u00"
 """Nobody has to escape ASCII letters; who does may be hiding the sign."""
 _INLINE: Final = "data:"
@@ -69,10 +68,12 @@ class CheckPictures:
         Raises:
             RequestError: 400, an address is not allowed.
         """
-        body, model, operation = exchange.body, exchange.model, exchange.route.operation
-        sign = _ANTHROPIC_SIGN if operation is Operation.MESSAGES else _SIGN
-        if sign not in body and (b"\\" not in body or _ESCAPE not in body):
-            return
+        body = exchange.body
+        if _SIGN in body or (b"\\" in body and _ESCAPE in body) or exchange.route.operation is Operation.MESSAGES:
+            self._look(exchange, body)
+
+    def _look(self, exchange: Exchange, body: Body) -> None:
+        model, operation = exchange.model, exchange.route.operation
         if exchange.model_at is not None or model is None or model.provider is not None:
             return
         for address in _in_messages(body) if operation in _MESSAGES else _in_anything(body):
