@@ -62,16 +62,42 @@ async def test_an_engine_that_ends_by_itself_ends_the_runtime(end: EngineExit, c
     assert world.engine.starts == 1
 
 
-async def test_a_kill_by_the_kernel_is_out_of_memory() -> None:
+@pytest.mark.parametrize(
+    "end", [EngineExit(-9), EngineExit(137), EngineExit(1, "a worker has died")], ids=["killed", "shell", "told"]
+)
+async def test_a_kill_by_the_kernel_is_out_of_memory(end: EngineExit) -> None:
     world = World()
     running = asyncio.create_task(world.supervisor.run())
     await world.until(Phase.READY)
     world.memory_kills = 1
-    world.engine.end(EngineExit(-9))
-    with pytest.raises(RuntimeFailure, match=r"raise resources\.limits\.memory") as raised:
+    world.engine.end(end)
+    with pytest.raises(RuntimeFailure, match=r"while ready; raise resources\.limits\.memory") as raised:
         await running
     assert raised.value.reason is Reason.OUT_OF_MEMORY
     assert raised.value.exit_code == 137
+
+
+class DiesWhileLoading(FakeEngine):
+    """One of its processes is killed, and another gives up."""
+
+    def __init__(self, kill: Callable[[], None]) -> None:
+        super().__init__()
+        self._kill = kill
+
+    async def start(self) -> None:
+        self._kill()
+        raise RuntimeFailure(Reason.ENGINE_FAILED, "a worker has died")
+
+
+async def test_a_kill_by_the_kernel_while_loading_is_out_of_memory() -> None:
+    def kill() -> None:
+        world.memory_kills = 1
+
+    world = World(engine=DiesWhileLoading(kill))
+    with pytest.raises(RuntimeFailure, match=r"while loading; raise resources\.limits\.memory") as raised:
+        await world.supervisor.run()
+    assert raised.value.reason is Reason.OUT_OF_MEMORY
+    assert world.status.phase is Phase.FAILED
 
 
 async def test_a_kill_by_somebody_else_is_not_out_of_memory() -> None:

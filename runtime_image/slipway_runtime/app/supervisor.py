@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -75,8 +74,9 @@ class Supervisor:
                 await _before(self._stop, self._watch())
             return await self._wind_down()
         except RuntimeFailure as failure:
-            self._status.fail(failure)
-            raise
+            cause = self._root_cause(failure)
+            self._status.fail(cause)
+            raise cause from failure
         finally:
             self._status.progress.cancelled = True
             if self._status.engine is not None:
@@ -140,14 +140,18 @@ class Supervisor:
 
     def _engine_failed(self, end: EngineExit) -> RuntimeFailure:
         phase = self._status.phase
-        killed = end.returncode == -signal.SIGKILL or end.returncode == 128 + signal.SIGKILL
-        if killed and self._parts.memory_kills() > self._kills_before:
-            message = f"the engine needed more memory than its limit while {phase}; raise resources.limits.memory"
-            return RuntimeFailure(Reason.OUT_OF_MEMORY, message)
         how = f"exit code {end.returncode}" if end.returncode >= 0 else signal_name(-end.returncode)
         message = f"the engine ended by itself while {phase} ({how})" + (f": {end.detail}" if end.detail else "")
         # A clean exit that nobody asked for must not look like success.
         return RuntimeFailure(end.reason, message, exit_status(end.returncode) or None)
+
+    def _root_cause(self, failure: RuntimeFailure) -> RuntimeFailure:
+        """Of an engine that is several processes, the kernel kills one for memory, and another tells what it misses."""
+        if failure.reason is not Reason.ENGINE_FAILED or self._parts.memory_kills() <= self._kills_before:
+            return failure
+        phase = self._status.phase
+        message = f"the engine needed more memory than its limit while {phase}; raise resources.limits.memory"
+        return RuntimeFailure(Reason.OUT_OF_MEMORY, message)
 
     def _enter(self, phase: Phase) -> None:
         self._status.enter(phase)
