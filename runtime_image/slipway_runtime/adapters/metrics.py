@@ -1,11 +1,12 @@
 """The runtime's own metrics, ``slipway_runtime_*``, in Prometheus' text format."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from slipway_runtime.domain.gpus import Gpu
 from slipway_runtime.domain.phases import Phase
 from slipway_runtime.domain.state import StateReport
 
@@ -40,8 +41,36 @@ class _ReportCollector(Collector):
         yield info
 
 
-def runtime_metrics(report: StateReport) -> str:
-    """The metrics that follow from ``report``."""
+class _GpuCollector(Collector):
+    def __init__(self, model: str, gpus: Sequence[Gpu]) -> None:
+        self._model = model
+        self._gpus = gpus
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        for name, text, value in _GPU_METRICS:
+            family = GaugeMetricFamily(f"slipway_runtime_gpu_{name}", text, labels=_GPU_LABELS)
+            for gpu in self._gpus:
+                measured = value(gpu)
+                if measured is not None:
+                    labels = [self._model, gpu.index, gpu.uuid, gpu.name, "true" if gpu.mig else "false"]
+                    family.add_metric(labels, measured)
+            if family.samples:
+                yield family
+
+
+_GPU_LABELS = ("model", "device", "uuid", "name", "mig")
+_GPU_METRICS: tuple[tuple[str, str, Callable[[Gpu], float | None]], ...] = (
+    ("utilization_ratio", "Share of time in which a kernel ran; not told of MIG devices.", lambda gpu: gpu.utilization),
+    ("memory_used_bytes", "Memory in use, by whomever.", lambda gpu: gpu.memory_used),
+    ("memory_total_bytes", "Memory of the device.", lambda gpu: gpu.memory_total),
+    ("temperature_celsius", "Temperature of the GPU.", lambda gpu: gpu.temperature),
+    ("power_watts", "Power that the GPU draws.", lambda gpu: gpu.power),
+)
+
+
+def runtime_metrics(report: StateReport, gpus: Sequence[Gpu] = ()) -> str:
+    """The metrics that follow from ``report``, and those of ``gpus``."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_ReportCollector(report))
+    registry.register(_GpuCollector(report.model, gpus))
     return generate_latest(registry).decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import time
 
@@ -11,11 +12,13 @@ from slipway_runtime.adapters.control_server import control_server
 from slipway_runtime.adapters.fetch.hub import HubAccess
 from slipway_runtime.adapters.http_server import bind
 from slipway_runtime.adapters.memory_kills import memory_kills
+from slipway_runtime.adapters.nvml import nvml_gpus
 from slipway_runtime.adapters.warmup import send_warm_ups
 from slipway_runtime.app.engines import connect_host, engine_maker, served_names, tasks
 from slipway_runtime.app.fetching import fetcher
 from slipway_runtime.app.status import RuntimeStatus
 from slipway_runtime.app.supervisor import Limits, Parts, Supervisor
+from slipway_runtime.domain.gpus import VisibleGpus
 from slipway_runtime.domain.warmup import warm_ups
 
 log = logging.getLogger(__name__)
@@ -24,7 +27,8 @@ log = logging.getLogger(__name__)
 async def run_runtime(env: RuntimeEnv, hub: HubAccess) -> int:
     """Run one model until a signal or ``POST /drain`` ends it. Returns the exit code; raises RuntimeFailure."""
     parts = _parts(env, hub)
-    status = RuntimeStatus(env.model_name, env.engine, time.monotonic)
+    gpus = nvml_gpus(VisibleGpus(os.environ))
+    status = RuntimeStatus(env.model_name, env.engine, time.monotonic, gpus)
     limits = Limits(startup=parse_duration(env.startup_timeout), drain=parse_duration(env.drain_timeout))
     supervisor = Supervisor(parts, limits, status)
     _handle_signals(supervisor)

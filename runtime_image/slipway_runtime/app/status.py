@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from slipway_crds.conditions import Reason
 from slipway_runtime.adapters.metrics import runtime_metrics
+from slipway_runtime.adapters.nvml import Gpus, NoGpus
+from slipway_runtime.adapters.threads import run_in_thread
 from slipway_runtime.domain.engine import Engine
 from slipway_runtime.domain.failure import RuntimeFailure
 from slipway_runtime.domain.phases import Phase, Timeline
@@ -14,10 +16,11 @@ from slipway_runtime.domain.state import StateReport
 class RuntimeStatus:
     """What the supervisor knows; only the supervisor changes it."""
 
-    def __init__(self, model: str, engine_name: str, clock: Callable[[], float]) -> None:
+    def __init__(self, model: str, engine_name: str, clock: Callable[[], float], gpus: Gpus | None = None) -> None:
         self._model = model
         self._engine_name = engine_name
         self._clock = clock
+        self._gpus = gpus or NoGpus()
         self._timeline = Timeline(since=clock())
         self._error: tuple[Reason, str] | None = None
         self.progress = Progress()
@@ -59,7 +62,9 @@ class RuntimeStatus:
     async def metrics(self) -> str:
         """The engine's metrics, then the runtime's."""
         engine_metrics = await self.engine.metrics() if self.engine and self._serves() else ""
-        return engine_metrics + runtime_metrics(await self.report())
+        # The driver is asked beside the event loop: it may take its time, and probes must not.
+        gpus = await run_in_thread(self._gpus.read, name="gpus")
+        return engine_metrics + runtime_metrics(await self.report(), gpus)
 
     def _serves(self) -> bool:
         return self.phase in (Phase.WARMING, Phase.READY, Phase.DRAINING)
