@@ -9,4 +9,5 @@ pytest_plugins = (
     "tests.router_process",
     "tests.chart_fixtures",
     "tests.installation_fixtures",
+    "tests.engine_cases",
 )

@@ -20,6 +20,9 @@ _FLASH_ATTENTION: Final = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 _REASONING: Final = {"none": "NONE", "auto": "AUTO", "deepseek": "DEEPSEEK"}
 _AS_MANY_AS_FIT: Final = -1
 _UBATCH: Final = 512
+_WAITING_FOR_EACH: Final = 4
+_FEWEST_WAITING: Final = 16
+_PROBES: Final = 4
 
 
 def parameters(config: LlamaServerConfig) -> xllamacpp.CommonParams:
@@ -44,6 +47,8 @@ def parameters(config: LlamaServerConfig) -> xllamacpp.CommonParams:
 def _set_compute(params: xllamacpp.CommonParams, config: LlamaServerConfig) -> None:
     options = config.options
     params.n_parallel = config.slots
+    # A request holds a thread until it is answered, also while it waits; health and metrics must find one free.
+    params.n_threads_http = config.slots + max(_FEWEST_WAITING, _WAITING_FOR_EACH * config.slots) + _PROBES
     params.n_ctx = DEFAULT_CONTEXT * config.slots if options.ctx_size is None else options.ctx_size
     at_once = params.n_ctx // config.slots if _gives_vectors(config) else _UBATCH
     params.n_ubatch = options.ubatch_size or max(at_once, _UBATCH)
