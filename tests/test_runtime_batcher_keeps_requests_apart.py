@@ -39,8 +39,10 @@ def rows(*firsts: int, length: int = 1) -> list[Row]:
 
 
 @contextmanager
-def batching(model: Model, max_batch_tokens: int = 100, max_queue_tokens: int = 100) -> Iterator[Batcher]:
-    limits = BatchLimits(max_batch_tokens, max_queue_tokens)
+def batching(
+    model: Model, max_batch_tokens: int = 100, max_queue_tokens: int = 100, workers: int = 1
+) -> Iterator[Batcher]:
+    limits = BatchLimits(max_batch_tokens, max_queue_tokens, workers=workers)
     batcher = Batcher(model.run, limits, BatchMetrics(CollectorRegistry()))
     try:
         yield batcher
@@ -89,6 +91,23 @@ async def test_what_was_given_up_is_not_run() -> None:
         await first
         await stays
     assert model.batches == [[1], [50]]
+
+
+async def test_what_a_failed_request_still_waits_for_is_not_run() -> None:
+    model = Model()
+    with batching(model, max_batch_tokens=10) as batcher:
+        with pytest.raises(ArithmeticError):
+            await batcher.submit([*rows(13, length=10), *rows(*range(60, 90), length=10)])
+        assert [float(vector[0]) for vector in (await batcher.submit(rows(5))).values] == [5]
+    assert len(model.batches) < 30
+
+
+async def test_several_batches_run_at_once_and_results_keep_their_order() -> None:
+    model = Model()
+    with batching(model, max_batch_tokens=50, max_queue_tokens=1000, workers=3) as batcher:
+        many = [asyncio.create_task(batcher.submit(rows(*range(n, n + 40)))) for n in (100, 200, 300)]
+        for first, task in zip((100, 200, 300), many, strict=True):
+            assert [int(vector[0]) for vector in (await task).values] == list(range(first, first + 40))
 
 
 async def test_a_full_queue_refuses_with_429_but_a_large_request_alone_is_taken() -> None:

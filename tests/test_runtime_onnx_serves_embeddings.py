@@ -69,6 +69,7 @@ def test_token_ids_are_taken_as_they_are(process: RuntimeProcess) -> None:
     ("body", "param", "words"),
     [
         ({"input": ["fine", "word " * 300]}, "input[1]", "at most 256"),
+        ({"input": [*["a"] * 100, "word " * 300]}, "input[100]", "at most 256"),
         ({"input": []}, "input", "none of them empty"),
         ({"input": ["a", ""]}, "input[1]", "not empty"),
         ({"input": [["a"]]}, "input[0]", "token ids"),

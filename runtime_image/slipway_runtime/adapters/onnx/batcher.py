@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from slipway_runtime.adapters.onnx.metrics import BatchMetrics
 from slipway_runtime.adapters.onnx.session import Floats
@@ -14,6 +15,9 @@ from slipway_runtime.domain.batching import choose_batch, fair_share
 from slipway_runtime.domain.openai import ApiError
 
 log = logging.getLogger(__name__)
+
+_WINDOW: Final = 4096
+"""Of what waits, the oldest of which a batch is chosen: looking at more costs more than it gains."""
 
 Run = Callable[[Sequence[Row]], list[Floats]]
 
@@ -50,7 +54,6 @@ class _Job:
     done: "asyncio.Future[Computed]"
     missing: int
     values: dict[int, Floats] = field(default_factory=dict)
-    cancelled: bool = False
     since: float = field(default_factory=time.perf_counter)
     begun: float = 0.0
     inference: float = 0.0
@@ -87,7 +90,7 @@ class Batcher:
         try:
             return await job.done
         except asyncio.CancelledError:
-            job.cancelled = True
+            self._drop([job])
             raise
 
     def close(self) -> None:
@@ -126,19 +129,26 @@ class Batcher:
     def _next_batch(self) -> list[_Item]:
         """The next items to run, none when closed. Waits while there are none."""
         with self._changed:
-            while True:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if self._closed:
-                    return []
-                kept = [item for item in self._waiting if not item.job.cancelled]
-                lengths = [len(item.row) for item in kept]
-                budget = fair_share(sum(lengths), self._limits.batch_tokens, self._limits.workers)
-                chosen = choose_batch(lengths, budget, self._limits.batch_rows) if kept else []
-                taken = set(chosen)
-                self._waiting = [item for index, item in enumerate(kept) if index not in taken]
-                self._set_queued(sum(lengths) - sum(lengths[index] for index in chosen))
-                if chosen:
-                    return [kept[index] for index in chosen]
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            if self._closed:
+                return []
+            near, far = self._waiting[:_WINDOW], self._waiting[_WINDOW:]
+            lengths = [len(item.row) for item in near]
+            budget = fair_share(self._queued_tokens, self._limits.batch_tokens, self._limits.workers)
+            chosen = choose_batch(lengths, budget, self._limits.batch_rows)
+            taken = set(chosen)
+            self._waiting = [item for index, item in enumerate(near) if index not in taken] + far
+            self._set_queued(self._queued_tokens - sum(lengths[index] for index in chosen))
+            return [near[index] for index in chosen]
+
+    def _drop(self, jobs: Sequence[_Job]) -> None:
+        """Forget what waits of ``jobs``."""
+        dropped = {id(job) for job in jobs}
+        with self._changed:
+            kept = [item for item in self._waiting if id(item.job) not in dropped]
+            if len(kept) < len(self._waiting):
+                self._waiting = kept
+                self._set_queued(sum(len(item.row) for item in kept))
 
     def _deliver(self, batch: Sequence[_Item], values: Sequence[Floats], begun: float, seconds: float) -> None:
         # Another thread may have run the rest of the same job.
@@ -154,8 +164,9 @@ class Batcher:
             complete[0].loop.call_soon_threadsafe(_complete, complete)
 
     def _fail(self, batch: Sequence[_Item], error: Exception) -> None:
-        for job in _jobs(batch):
-            job.cancelled = True  # for what still waits of it
+        jobs = _jobs(batch)
+        self._drop(jobs)
+        for job in jobs:
             job.loop.call_soon_threadsafe(_break_off, job, error)
 
 

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from slipway_runtime.domain.sentence_transformers import TextModel
 from slipway_runtime.domain.text_inputs import Input, TokenizingOptions
 
 Result = TypeVar("Result")
+
+_AT_ONCE: Final = 64
+"""Inputs tokenised without a pause: in the pauses others get their turn, and who has hung up is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,19 @@ class Inference:
         return await loop.run_in_executor(self._tokenizing, work, self._model.tokenizer)
 
     async def _tokenized(self, inputs: Sequence[Input], options: TokenizingOptions) -> list[Row]:
+        rows: list[Row] = []
         try:
-            return await self.with_tokenizer(lambda tokenizer: tokenizer.encode(inputs, options))
+            for first in range(0, len(inputs), _AT_ONCE):
+                part = inputs[first : first + _AT_ONCE]
+                rows += await self.with_tokenizer(partial(_encode, inputs=part, options=options, first=first))
+            return rows
         except ApiError:
             self._metrics.failed("tokenization")
             raise
+
+
+def _encode(tokenizer: TextTokenizer, inputs: Sequence[Input], options: TokenizingOptions, first: int) -> list[Row]:
+    return tokenizer.encode(inputs, options, first)
 
 
 def embeddings(values: Sequence[Floats], *, dimensions: int | None, normalize: bool) -> Floats:

@@ -37,8 +37,11 @@ class TextTokenizer:
         self._tokenizer = _load(folder)
         self._cut: Direction | None = None
 
-    def encode(self, inputs: Sequence[Input], options: TokenizingOptions) -> list[Row]:
-        """The rows of ``inputs``; token ids are taken as they are. Raises ApiError for what the model cannot take."""
+    def encode(self, inputs: Sequence[Input], options: TokenizingOptions, first: int = 0) -> list[Row]:
+        """The rows of ``inputs``, of which ``first`` is the number of the first; token ids are taken as they are.
+
+        Raises ApiError for what the model cannot take.
+        """
         prompt = self._model.prompt(options.prompt_name)
         self._truncate(options.direction if options.truncate else None)
         texts = [self._text(entry, prompt) for entry in inputs]
@@ -50,7 +53,7 @@ class TextTokenizer:
             else _row(text, next(encoded), options)
             for text in texts
         ]
-        for index, row in enumerate(rows):
+        for index, row in enumerate(rows, first):
             self._check(index, row)
         return rows
 
