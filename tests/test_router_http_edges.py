@@ -12,6 +12,7 @@ pytestmark = pytest.mark.local
 
 BODY = json.dumps(chat()).encode()
 AUTH = f"authorization: Bearer {KEY}\r\n".encode()
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n" + AUTH
 
 
 def post(body: bytes = BODY, extra: bytes = b"", version: bytes = b"1.1") -> bytes:
@@ -86,6 +87,14 @@ async def test_a_client_that_waits_for_100_is_refused_before_it_sends() -> None:
         got = await talk(router.router.port, head + b"\r\n\r\n", until=b"}}")
     assert got.startswith(b"HTTP/1.1 401 ")
     assert b"connection: close" in got
+
+
+async def test_a_client_that_waits_for_100_is_told_that_its_body_is_too_large() -> None:
+    head = HEAD + b"expect: 100-continue\r\ncontent-length: 1001\r\n\r\n"
+    async with running_router(max_body_bytes=1000) as router:
+        got = await talk(router.router.port, head, until=b"}}")
+    assert got.startswith(b"HTTP/1.1 413 ")
+    assert b"larger than 1000 bytes" in got
 
 
 async def test_http_1_0_gets_no_chunks() -> None:

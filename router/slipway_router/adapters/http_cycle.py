@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from slipway_router.adapters.downstream import Downstream, Running
-from slipway_router.domain.bodies import Bodies
+from slipway_router.domain.bodies import Bodies, too_large
 from slipway_router.domain.errors import ErrorCode, Problem
 from slipway_router.domain.exchange import Exchange, Headers
 
@@ -95,7 +95,7 @@ class HotCycle(RequestResponseCycle):
         self._size += len(piece)
         limit = self._front.max_body_bytes
         if self._size > limit:
-            self._stop_taking(Problem(ErrorCode.BODY_TOO_LARGE, f"The body is larger than {limit} bytes."))
+            self._stop_taking(too_large(limit))
         elif self._problem is None and not self._front.bodies.add(self._exchange, piece):
             message = "The router holds as many request bodies as it may. Try again."
             self._stop_taking(Problem(ErrorCode.ROUTER_FULL, message, retry_after=1))

@@ -22,7 +22,7 @@ from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.domain.authentication import Authenticate
 from slipway_router.domain.balancing import Balancer
-from slipway_router.domain.bodies import MAX_BUFFERED_BYTES, Bodies
+from slipway_router.domain.bodies import MAX_BUFFERED_BYTES, Bodies, CheckAnnouncedSize
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.exchange import Exchange, Step
 from slipway_router.domain.keys import KeyStore
@@ -97,7 +97,7 @@ class Router:
         authenticate = Authenticate(sources.keys, time.time)
         new_id = RequestIds()
         self.pipeline = Pipeline(
-            on_headers=(authenticate,),
+            on_headers=(authenticate, CheckAnnouncedSize(options.max_body_bytes)),
             on_body=_body_steps(sources, options),
             on_end=on_end,
             relays=relays,

@@ -1,10 +1,34 @@
-"""The bodies of all requests that the router holds at a time, within a limit."""
+"""The bodies of requests: how large one may be, and all together that the router holds at a time."""
 
 from typing import Final
 
+from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.exchange import Exchange
 
 MAX_BUFFERED_BYTES: Final = 512 * 1024 * 1024
+
+
+def too_large(limit: int) -> Problem:
+    """What is wrong with a body of more than ``limit`` bytes."""
+    return Problem(ErrorCode.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")
+
+
+class CheckAnnouncedSize:
+    """Step: no byte is kept of a body that is too large by its ``Content-Length``."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._digits = len(str(limit))
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Refuse such a request.
+
+        Raises:
+            RequestError: 413.
+        """
+        announced = exchange.headers.get(b"content-length")
+        if announced is not None and len(announced) >= self._digits and int(announced) > self._limit:
+            raise RequestError(too_large(self._limit))
 
 
 class Bodies:
