@@ -137,9 +137,9 @@ EXPOSE 8000 8081
 ENTRYPOINT ["slipway-runtime"]
 
 FROM base AS runtime-vllm
-# For GPUs: Triton compiles what calls its kernels when the engine starts, hence the C compiler.
+# For GPUs: PyTorch and Triton compile kernels, and what calls them, when the engine starts; hence the compiler.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends gcc libc6-dev libnuma1 libpython3-dev \
+    && apt-get install --yes --no-install-recommends g++ libnuma1 libpython3-dev \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 COPY --from=runtime-vllm-dependencies /opt/slipway /opt/slipway
 COPY --from=runtime-code /opt/slipway /opt/slipway

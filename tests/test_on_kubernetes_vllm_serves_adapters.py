@@ -33,6 +33,12 @@ def test_each_name_answers_in_its_own_way(client: openai.OpenAI, name: str, begi
     assert answer.model == name
 
 
+def test_log_probabilities_need_no_compiler(client: openai.OpenAI) -> None:
+    answer = client.chat.completions.create(model="vllm", messages=[QUESTION], max_tokens=3, logprobs=True)
+    assert answer.choices[0].logprobs is not None
+    assert len(answer.choices[0].logprobs.content or []) == 3
+
+
 def test_an_adapter_streams(client: openai.OpenAI) -> None:
     stream = client.chat.completions.create(model="brief", messages=[QUESTION], temperature=0, stream=True)
     pieces = [choice.delta.content or "" for chunk in stream for choice in chunk.choices]

@@ -9,7 +9,7 @@ from tests import engines_environment
 from tests.runtimes import RuntimeProcess, runtime
 
 # Several engines may be loading at once on few cores.
-LOAD_SECONDS = 280.0
+LOAD_SECONDS = 600.0
 # For models of a few megabytes: as little memory as serves some requests at once.
 SMALL = ("--kv-cache-memory-bytes=67108864",)
 

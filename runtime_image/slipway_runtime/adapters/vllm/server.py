@@ -6,6 +6,7 @@ supervisor is gone, however it ended.
 
 import os
 import runpy
+import shutil
 import signal
 import sys
 import threading
@@ -23,6 +24,7 @@ _ENVIRONMENT: Final = {
     # A site that may be asked for an image must not send us on to another one.
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
 }
+_COMPILERS: Final = ("g++", "clang++", "c++")
 
 
 def _end_with_the_supervisor() -> None:
@@ -36,6 +38,10 @@ def main() -> None:
     """Serve until told to end."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if not any(map(shutil.which, _COMPILERS)):
+        # A few functions are compiled when a request first needs them, such as one for log probabilities, whatever
+        # --enforce-eager says; without a compiler that request would fail.
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     threading.Thread(target=_end_with_the_supervisor, daemon=True).start()
     # The module is the one entry that CPU and CUDA builds share: the command `vllm` knows the latter only.
     warnings.filterwarnings("ignore", category=DeprecationWarning, message=f".*{_MODULE}")
