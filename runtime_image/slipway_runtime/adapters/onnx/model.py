@@ -34,7 +34,7 @@ class OnnxModel:
         ids, mask, types = self._pad(rows)
         output = self.graph.run(ids, mask, types)
         if self.facts.head.kind is Kind.SPARSE:
-            return list(_splade(output, mask))
+            return [_splade(output[n], len(row)) for n, row in enumerate(rows)]
         if self.facts.head.kind is not Kind.EMBEDDING or self.graph.pools:
             return list(output)
         pooled = _pool(output, mask, self.facts.pooling)
@@ -75,10 +75,10 @@ def _pool(hidden: Floats, mask: Integers, pooling: Pooling) -> Floats:
     return pooled
 
 
-def _splade(logits: Floats, mask: Integers) -> Floats:
-    # "SPLADE v2: Sparse Lexical and Expansion Model for Information Retrieval", equation 6, with the maximum.
-    saturated = np.log1p(np.maximum(logits, 0)) * mask[:, :, None]
-    weights: Floats = saturated.max(axis=1).astype(np.float32)
+def _splade(logits: Floats, length: int) -> Floats:
+    # "SPLADE v2: Sparse Lexical and Expansion Model for Information Retrieval", equation 6. The logarithm does not
+    # change which is the largest, so it is taken last: there is one row of the vocabulary for it then.
+    weights: Floats = np.log1p(np.maximum(logits[:length].max(axis=0), 0))
     return weights
 
 

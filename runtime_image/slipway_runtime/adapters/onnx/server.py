@@ -23,9 +23,9 @@ from slipway_runtime.adapters.onnx.tei_api import TeiApi, TeiFacts
 from slipway_runtime.adapters.openai_http import ERROR_HANDLERS, json_response
 from slipway_runtime.domain.engine import EngineExit
 from slipway_runtime.domain.onnx import OnnxConfig, ProviderChoice, choose_providers, workers_for
-from slipway_runtime.domain.text_model import check_tasks
+from slipway_runtime.domain.text_model import Kind, check_tasks
 
-_CPU_BATCH_TOKENS: Final = 1024
+_SMALL_BATCH_TOKENS: Final = 1024
 _GPU_BATCH_TOKENS: Final = 16_384
 
 
@@ -64,7 +64,7 @@ class OnnxServer:
         providers = choose_providers(available_providers(), self._config.gpus, options.provider)
         model = OnnxModel(self._folder, options, threads=self._config.threads, providers=providers)
         check_tasks(model.facts.head, self._config.tasks)
-        limits = self._limits(model.graph.providers.device)
+        limits = self._limits(model)
         self._loaded = _Loaded(model, Batcher(model.run, limits, BatchMetrics(self._registry)), limits)
 
     def application(self, _: Callable[[EngineExit], None]) -> ASGIApp:
@@ -103,10 +103,12 @@ class OnnxServer:
         assert self._loaded is not None, "before load()"
         return self._loaded.model.graph.providers
 
-    def _limits(self, device: str) -> BatchLimits:
-        options, on_cpu = self._options, device == "cpu"
+    def _limits(self, model: OnnxModel) -> BatchLimits:
+        options, on_cpu = self._options, model.graph.providers.device == "cpu"
+        # A sparse model has as many numbers for each token as there are words.
+        small = on_cpu or model.facts.head.kind is Kind.SPARSE
         return BatchLimits(
-            batch_tokens=options.max_batch_tokens or (_CPU_BATCH_TOKENS if on_cpu else _GPU_BATCH_TOKENS),
+            batch_tokens=options.max_batch_tokens or (_SMALL_BATCH_TOKENS if small else _GPU_BATCH_TOKENS),
             queue_tokens=options.max_queue_tokens,
             batch_rows=options.max_batch_requests,
             workers=workers_for(self._config.threads) if on_cpu else 1,
