@@ -16,6 +16,7 @@ from slipway_crds.engines import EngineType
 CHAT_FILE = "slipway-demo-chat.gguf"
 CHAT_FOLDER = "slipway-demo-chat"
 VISION_FOLDER = "slipway-demo-vision"
+IMAGES_FOLDER = "slipway-demo-images"
 EMBED_FOLDER = "all-MiniLM-L6-v2"
 WORDS_FOLDER = "slipway-demo-"
 
@@ -62,6 +63,16 @@ def _chat_folder(cache_dir: Path) -> Path:
     return _shipped_or_written(CHAT_FOLDER, cache_dir, write)
 
 
+def _images(_cache_dir: Path) -> Path:
+    shipped = Path(__file__).with_name(IMAGES_FOLDER)
+    if shipped.is_dir():
+        return shipped
+    raise UnknownDemoModelError(
+        f"this installation lacks the folder of demo://images, {IMAGES_FOLDER}: reinstall slipway, "
+        "or make it with examples/models/images/make.py"
+    )
+
+
 def _vision_folder(cache_dir: Path) -> Path:
     def write(target: Path) -> Path:
         from slipway_runtime.demo.vision_folder import write_vision_folder
@@ -102,7 +113,12 @@ def _shipped_or_written(folder: str, cache_dir: Path, write: Callable[[Path], Pa
 
 
 DEMO_MODELS: Mapping[str, Callable[[Path], Path]] = MappingProxyType(
-    {"chat": _chat, "embed": _embed, **{name: partial(_words, name) for name in ("rerank", "classify", "sparse")}}
+    {
+        "chat": _chat,
+        "embed": _embed,
+        "images": _images,
+        **{name: partial(_words, name) for name in ("rerank", "classify", "sparse")},
+    }
 )
 VLLM_MODELS: Mapping[str, Callable[[Path], Path]] = MappingProxyType(
     {
