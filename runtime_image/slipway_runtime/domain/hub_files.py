@@ -41,11 +41,11 @@ def select_files(
             return Selection(choice.files, choice.model)
         case EngineType.ONNX:
             return _onnx(names, wanted if pattern else [_graph(names, arguments)])
-        case EngineType.VLLM if pattern is None:
-            return Selection(files_to_fetch(names))
         case EngineType.DIFFUSERS if pattern is None:
             chosen = parse_arguments("diffusers", arguments, DiffusersOptions)
             return Selection(pipeline_files(names, chosen.variant, allow_pickle=chosen.allow_pickle))
+        case EngineType.VLLM if pattern is None:
+            return Selection(files_to_fetch(names))
         case _:
             return Selection(tuple(wanted))
 

@@ -22,7 +22,8 @@ def choose_device(gpu_count: int) -> tuple[str, str | None]:
     if torch.cuda.is_available():
         return "cuda", None
     build = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built without CUDA"
-    return "cpu", f"{gpu_count} GPUs were given, but PyTorch {torch.__version__} finds none; it {build}"
+    given = "a GPU was" if gpu_count == 1 else f"{gpu_count} GPUs were"
+    return "cpu", f"{given} given, but PyTorch {torch.__version__} finds none; it {build}"
 
 
 def load_pipeline(folder: Path, options: DiffusersOptions, device: str, gpu_count: int) -> Any:
