@@ -43,6 +43,8 @@ class EngineCase:
     """A gauge of the requests at work."""
     malformed: tuple[bytes, ...]
     streams: bool = True
+    stream_end: str = "data: [DONE]"
+    """What the last event of a whole stream holds."""
     ours: bool = True
     """Whether the HTTP server is our code, which refuses as it likes; others keep to their own words."""
     deaf_while_asked: bool = False
@@ -151,8 +153,8 @@ _DUMMY: Final = EngineCase(
 )
 _LLAMACPP: Final = EngineCase(
     name="llamacpp",
-    # An answer that forgets its beginning never ends.
-    fields={"engine": "llamacpp", "model_source": CHAT_MODEL, "engine_args": ("--context-shift",)},
+    # An answer that forgets its beginning never ends; threads that wait for one another stop on a machine that is busy.
+    fields={"engine": "llamacpp", "model_source": CHAT_MODEL, "engine_args": ("--context-shift", "--threads=1")},
     path="/v1/completions",
     good={"prompt": "Slipway", "max_tokens": 3},
     long={"prompt": "Slipway", "max_tokens": 200_000, "ignore_eos": True},
@@ -202,6 +204,7 @@ _DIFFUSERS: Final = EngineCase(
     worked="slipway_runtime_images_steps_total",
     running="slipway_engine_requests_running",
     malformed=(*_NOT_JSON, b'{"model": "m"}', b'{"model": "m", "prompt": "x", "size": "huge"}'),
+    stream_end="event: image_generation.completed",
     heavy=True,
 )
 _VLLM: Final = EngineCase(
