@@ -16,7 +16,7 @@ import pytest
 from tests import engines_environment
 from tests.runtimes import CHAT_MODEL, RuntimeProcess, runtime
 
-START_SECONDS: Final = 280.0
+START_SECONDS: Final = 600.0
 """For an engine on PyTorch beside other work."""
 PLACES: Final = 2
 """Requests that an engine under test may work on at once."""

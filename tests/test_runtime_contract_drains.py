@@ -25,6 +25,7 @@ def ask_whole(engine: Started, body: dict[str, Any]) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
+@pytest.mark.timeout(900)  # it starts an engine, which takes minutes beside others
 @pytest.mark.parametrize("case", engine_params(*ENGINE_CASES))
 def test_running_requests_end_whole(tmp_path: Path, case: EngineCase, callers: ThreadPoolExecutor) -> None:
     with started(case, tmp_path) as engine:
