@@ -211,6 +211,7 @@ class ModelDeployment(CustomResource):
         {"name": "AGE", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
         {"name": "URL", "type": "string", "jsonPath": ".status.url", "priority": 1},
         {"name": "GPU", "type": "integer", "jsonPath": ".spec.resources.gpu.count", "priority": 1},
+        {"name": "DEVICE", "type": "string", "jsonPath": ".status.device", "priority": 1},
         {"name": "IMAGE", "type": "string", "jsonPath": ".status.image", "priority": 1},
         {
             "name": "MESSAGE",
