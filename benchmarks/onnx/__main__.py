@@ -84,11 +84,24 @@ def p99(latencies: Sequence[float]) -> float:
     return latencies[int(len(latencies) * 0.99)] * 1000
 
 
+def alone(folder: Path, mix: str, count: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Texts a second and for each CPU second, one after another and in the best static batches.
+
+    Each figure is the best of ONNX Runtime's default, a spinning thread for each core, and one thread, which takes
+    longer and less CPU time.
+    """
+    runs = [python("reference", folder, mix, count, 1, *STATIC_SIZES, "--threads", threads) for threads in (0, 1)]
+
+    def best(sizes: Sequence[int]) -> tuple[float, float]:
+        found = [run[str(size)] for run in runs for size in sizes]
+        return count / min(one["seconds"] for one in found), count / min(one["cpu"] for one in found)
+
+    return best((1,)), best(STATIC_SIZES)
+
+
 def measure_round(mix: str, count: int, folder: Path, scratch: Path, found: Results) -> None:
     """One turn for each."""
-    alone = python("reference", folder, mix, count, 1, *STATIC_SIZES)
-    speeds = {int(size): (count / one["seconds"], count / one["cpu"]) for size, one in alone.items()}
-    loop, best = speeds.pop(1), max(speeds.values())
+    loop, best = alone(folder, mix, count)
     with plain_server(folder) as server:
         plain = throughput(server, mix, count // 2, "--connections", CALLERS)
     with engine(scratch, folder) as server:
