@@ -28,6 +28,7 @@ STATUS = {
         "selector": "slipway.dev/model=shown",
         "url": "http://shown.default",
         "image": "runtime:1",
+        "device": "cuda",
         "conditions": [
             {
                 "type": "Ready",
@@ -66,8 +67,9 @@ def test_columns_tell_what_runs_and_why_it_does_not(shown: tuple[ApiServer, str]
 def test_wide_columns_tell_where_it_runs(shown: tuple[ApiServer, str]) -> None:
     server, namespace = shown
     header, row = server.kubectl("get", namespace, "mdep", "-o", "wide").splitlines()
-    assert header.split() == ["NAME", "MODEL", "ENGINE", "READY", "REASON", "AGE", "URL", "GPU", "IMAGE", "MESSAGE"]
-    assert row.split()[6:9] == ["http://shown.default", "2", "runtime:1"]
+    wide = ["URL", "GPU", "DEVICE", "IMAGE", "MESSAGE"]
+    assert header.split() == ["NAME", "MODEL", "ENGINE", "READY", "REASON", "AGE", *wide]
+    assert row.split()[6:10] == ["http://shown.default", "2", "cuda", "runtime:1"]
     assert row.endswith("0/1 nodes are available")
 
 
