@@ -168,7 +168,7 @@ def archived(paths: Paths, image: Image, progress: Progress) -> Iterator[Path]:
     if image.archive.exists():
         yield image.archive
         return
-    with locked(image.archive.with_suffix(".lock")):
+    with locked(image.archive.parent / "passing.lock"):
         with progress.step(f"wrote {image.archive.name}"):
             _builder(paths, progress).save(image.reference, image.archive)
         try:
