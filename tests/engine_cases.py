@@ -2,8 +2,6 @@
 
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ import httpx2
 import pytest
 
 from tests import engines_environment
+from tests.eventually import eventually
 from tests.runtimes import CHAT_MODEL, RuntimeProcess, runtime
 
 START_SECONDS: Final = 600.0
@@ -113,30 +112,30 @@ def started(case: EngineCase, folder: Path, **fields: Any) -> Iterator[Started]:
     settings = {"max_concurrency": PLACES, **case.fields, **fields}
     with runtime(folder, python=python, **settings) as process:
         seen = Started(case, process)
-        watching = threading.Event()
-        watcher = threading.Thread(target=_watch, args=(seen, watching), daemon=True)
-        watcher.start()
-        try:
-            process.wait_for_phase("ready", START_SECONDS)
-            seen.metrics_when_ready = seen.metrics()
-        finally:
-            watching.set()
-            watcher.join()
+        _watch_until_ready(seen)
+        seen.metrics_when_ready = seen.metrics()
         yield seen
 
 
-def _watch(seen: Started, end: threading.Event) -> None:
-    while not end.is_set():
-        # In this order: what is ready now was ready, or became it, by the time of the second question.
-        ready = seen.process.control("/readyz")
-        state = seen.process.state()
-        if state is not None:
-            phase = state["phase"]
+def _watch_until_ready(seen: Started) -> None:
+    # One client: making one takes more than asking, and engines that load need every core.
+    with httpx2.Client(base_url=f"http://127.0.0.1:{seen.process.env.control_port}", timeout=10) as client:
+
+        def look() -> str:
+            if seen.process.process.poll() is not None:
+                return "ended"
+            # In this order: what is ready now was ready, or became it, by the time of the second question.
+            ready = client.get("/readyz").status_code == httpx2.codes.OK
+            phase: str = client.get("/state").json()["phase"]
             if not seen.phases or seen.phases[-1] != phase:
                 seen.phases.append(phase)
-            if ready is not None and ready.status_code == 200 and phase != "ready":
+            if ready and phase != "ready":
                 seen.ready_too_early.append(phase)
-        time.sleep(0.02)
+            return phase
+
+        every = 0.25 if seen.case.heavy else 0.02
+        phase = eventually("ready", look, lambda phase: phase in ("ready", "ended"), within=START_SECONDS, every=every)
+        assert phase == "ready", seen.process.log
 
 
 _NOT_JSON: Final = (b"", b"{", b"[]", b'"text"', b"\xff\xfe")

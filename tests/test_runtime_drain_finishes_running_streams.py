@@ -1,4 +1,4 @@
-"""SIGTERM and ``POST /drain``: not ready at once, running streams end whole, then the process ends with 0."""
+"""A drain by ``POST /drain`` or by signal: streams end whole unless its time is up or a second signal comes."""
 
 import signal
 import threading
@@ -45,24 +45,6 @@ def running_stream(process: RuntimeProcess, seconds: float) -> Stream:
     assert state is not None
     assert state["inFlight"] == 1
     return stream
-
-
-def test_sigterm_lets_a_running_stream_finish(tmp_path: Path) -> None:
-    with runtime(tmp_path) as process:
-        stream = running_stream(process, seconds=2)
-        process.signal(signal.SIGTERM)
-        process.wait_for_phase("draining")
-        ready = process.control("/readyz")
-        assert ready is not None
-        assert ready.status_code == 503
-        live = process.control("/livez")
-        assert live is not None
-        assert live.status_code == 200
-        assert process.wait_for_exit() == 0
-        stream.join(5)
-        assert stream.broken is None
-        assert stream.text.endswith("data: [DONE]\n\n")
-    assert not process.termination_log.exists()
 
 
 def test_post_drain_answers_at_once_and_a_following_sigterm_does_not_hurry(tmp_path: Path) -> None:

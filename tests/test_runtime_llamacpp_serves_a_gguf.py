@@ -1,6 +1,5 @@
-"""The llama.cpp engine: a real GGUF answers the OpenAI client, in a process of its own, and reports its load."""
+"""The llama.cpp engine: a real GGUF answers the OpenAI client, in a process of its own."""
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.eventually import eventually
 from tests.runtimes import CHAT_MODEL, RuntimeProcess, runtime
 
 pytestmark = pytest.mark.local
@@ -25,9 +23,6 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess
         model_source=CHAT_MODEL,
         served_names=("chat", "chat-alias"),
         max_concurrency=2,
-        # An answer that forgets its beginning never ends: what the test of hang-ups needs.
-        engine_args=("--context-shift",),
-        drain_timeout="200ms",
     ) as process:
         process.wait_for_phase("ready")
         yield process
@@ -72,24 +67,6 @@ def test_metrics_are_the_engines_and_the_runtimes(process: RuntimeProcess) -> No
     assert answer is not None
     assert "llamacpp:prompt_tokens_total" in answer.text
     assert 'slipway_runtime_phase{phase="ready"} 1.0' in answer.text
-
-
-def test_running_requests_are_counted_and_a_hang_up_ends_them(process: RuntimeProcess) -> None:
-    endless = {"model": "chat", "prompt": "Slipway", "max_tokens": 100_000, "stream": True, "ignore_eos": True}
-    with httpx2.stream("POST", f"{process.data_url}/v1/completions", json=endless, timeout=20) as answer:
-        pieces = answer.iter_raw()
-        assert next(pieces)
-        state = process.state()
-    assert state is not None
-    assert state["inFlight"] == 1
-    eventually("idle", process.state, lambda state: state is not None and state["inFlight"] == 0, within=2)
-
-
-def test_sigterm_ends_with_0(tmp_path: Path) -> None:
-    with runtime(tmp_path, engine="llamacpp", model_source=CHAT_MODEL) as process:
-        process.wait_for_phase("ready")
-        process.signal(signal.SIGTERM)
-        assert process.wait_for_exit() == 0, process.log
 
 
 def test_embeddings_come_from_a_gguf_when_it_has_that_task(tmp_path: Path) -> None:
