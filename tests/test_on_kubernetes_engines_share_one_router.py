@@ -9,43 +9,40 @@ import httpx2
 import openai
 import pytest
 
+from tests.cluster import release
+from tests.cluster.fixtures import Cluster
+from tests.cluster.paths import Paths
+from tests.cluster.progress import Progress
 from tests.installation import Installation, api_key, error_of, model
 
 pytestmark = pytest.mark.cluster
 
 QUESTION = "What is Slipway?"
 MODELS: dict[str, dict[str, Any]] = {
-    "talk": {
-        "engine": {"type": "vllm", "args": ["--max-model-len=512"]},
-        "model": {"source": "demo://chat"},
-        "adapters": [
-            {"name": "talk-shout", "source": "demo://chat-lora-shout"},
-            {"name": "talk-brief", "source": "demo://chat-lora-brief"},
-        ],
-        "resources": {"limits": {"memory": "6Gi"}},
-    },
     "chat": {"engine": {"type": "llamacpp"}, "model": {"source": "demo://chat"}},
     "embed": {"engine": {"type": "onnx"}, "model": {"source": "demo://embed"}},
     "rank": {"engine": {"type": "onnx"}, "model": {"source": "demo://rerank"}, "tasks": ["rerank"]},
-    "draw": {"engine": {"type": "diffusers"}, "model": {"source": "demo://images"}},
 }
 
 
 @pytest.fixture(scope="module")
-def served(module_installation: Installation) -> Installation:
-    for name, spec in MODELS.items():
+def served(slipway: Cluster, cluster_paths: Paths, module_installation: Installation) -> Installation:
+    (image,) = release.load_images(slipway.provider, cluster_paths, ["runtime-diffusers"], Progress())
+    draw = {"engine": {"type": "diffusers", "image": image.reference}, "model": {"source": "demo://images"}}
+    models = {**MODELS, "draw": draw}
+    for name, spec in models.items():
         module_installation.apply(model(name, **spec))
     module_installation.apply(api_key())
-    # vLLM alone needs about a minute on two cores.
-    module_installation.wait_ready(*(f"mdep/{name}" for name in MODELS), seconds=280)
+    module_installation.wait_ready(*(f"mdep/{name}" for name in models))
     return module_installation
 
 
 @pytest.fixture(scope="module")
-def client(served: Installation) -> openai.OpenAI:
+def client(served: Installation, vllm_installation: Installation) -> openai.OpenAI:
+    """With one key, for the models of both namespaces."""
     client = served.client(served.key())
-    for name in MODELS:
-        served.wait_routable(client, name)
+    for name in ("vllm", "draw", *MODELS):
+        vllm_installation.wait_routable(client, name)
     return client
 
 
@@ -56,15 +53,9 @@ def chat(client: openai.OpenAI, name: str) -> str:
     return answer.choices[0].message.content or ""
 
 
-@pytest.mark.parametrize("name", ["talk", "chat"])
+@pytest.mark.parametrize("name", ["vllm", "chat"])
 def test_chat_answers(client: openai.OpenAI, name: str) -> None:
     assert "model" in chat(client, name).lower()
-
-
-def test_each_adapter_is_a_model_of_its_own(client: openai.OpenAI) -> None:
-    answers = {name: chat(client, name) for name in ("talk", "talk-shout", "talk-brief")}
-    assert len(set(answers.values())) == 3, answers
-    assert set(answers) <= {listed.id for listed in client.models.list()}
 
 
 def test_embeddings_answer(client: openai.OpenAI) -> None:
@@ -93,7 +84,7 @@ def test_an_image_is_drawn_in_the_size_asked_for(client: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "ask"), [("talk", draw), ("chat", draw), ("embed", chat), ("rank", chat), ("draw", chat)]
+    ("name", "ask"), [("vllm", draw), ("chat", draw), ("embed", chat), ("rank", chat), ("draw", chat)]
 )
 def test_another_task_is_refused(client: openai.OpenAI, name: str, ask: Callable[[openai.OpenAI, str], object]) -> None:
     with pytest.raises(openai.NotFoundError) as refused:
