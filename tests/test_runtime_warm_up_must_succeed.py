@@ -52,5 +52,5 @@ async def test_nobody_listening_is_the_engines_failure() -> None:
 
 
 def test_tasks_without_a_cheap_request_are_left_out() -> None:
-    assert warm_ups([Task.IMAGES, Task.EMBEDDINGS, Task.RERANK], "m") == warm_ups([Task.EMBEDDINGS, Task.RERANK], "m")
+    assert warm_ups([Task.TRANSCRIPTIONS, Task.IMAGES], "m") == warm_ups([Task.IMAGES], "m")
     assert [request.path for request in warm_ups([Task.RERANK], "m")] == ["/v1/rerank"]
