@@ -44,3 +44,9 @@ def test_every_image_has_its_file() -> None:
     runtimes = {f"runtime-{name}" for name in ("llamacpp", "onnx", "vllm", "vllm-cpu", "diffusers")}
     assert used == {"operator", "router", *runtimes, "torch", "demo-embed", "build"}
     assert used <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("image", ["operator", "router"])
+def test_programs_that_run_no_model_carry_none_of_its_libraries(image: str) -> None:
+    heavy = {"torch", "numpy", "onnxruntime", "transformers", "vllm", "diffusers", "xllamacpp"}
+    assert _pinned(ROOT / "requirements" / f"{image}.txt") & heavy == set()
