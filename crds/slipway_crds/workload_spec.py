@@ -22,6 +22,14 @@ def _matches(cel_pattern: str, text: str) -> bool:
     return re.fullmatch(cel_pattern.replace(r"\\s", r"\s"), text) is not None
 
 
+def _uri_rule(message: str) -> Rule:
+    return Rule(
+        cel=f"self.source.matches('{_SOURCE}')",
+        message=f"{message}; write one of {_SOURCE_FORMS}",
+        holds=lambda owner: _matches(_SOURCE, owner.source),
+    )
+
+
 def _form_rule(scheme: str, pattern: str, message: str) -> Rule:
     return Rule(
         cel=f"!self.source.startsWith('{scheme}://') || self.source.matches('{pattern}')",
@@ -38,11 +46,7 @@ class ModelSource(ApiModel):
     """Where the weights come from and what callers call the model."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=f"self.source.matches('{_SOURCE}')",
-            message=f"source must be a URI; write one of {_SOURCE_FORMS}",
-            holds=lambda model: _matches(_SOURCE, model.source),
-        ),
+        _uri_rule("source must be a URI"),
         _form_rule("hf", _HF, "an hf source must be hf://org/repo[@revision][/file], for example hf://Qwen/Qwen3-8B"),
         _form_rule("pvc", _PVC, "a pvc source must be pvc://claim-name/path/in/the/volume"),
         _form_rule("file", _FILE, "a file source must be an absolute path: file:///models/name"),
@@ -64,13 +68,7 @@ class ModelSource(ApiModel):
 class Adapter(ApiModel):
     """A LoRA adapter that is served on the model's weights, as a model of its own."""
 
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            cel=f"self.source.matches('{_SOURCE}')",
-            message=f"an adapter comes from a URI; write one of {_SOURCE_FORMS}",
-            holds=lambda adapter: _matches(_SOURCE, adapter.source),
-        ),
-    )
+    rules: ClassVar[tuple[Rule, ...]] = (_uri_rule("an adapter comes from a URI"),)
 
     name: ServedName
     """Name by which callers ask for the model with this adapter."""

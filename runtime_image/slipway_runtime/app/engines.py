@@ -35,23 +35,20 @@ from slipway_runtime.domain.weights import Weights
 BATCHED_REQUESTS = 512
 """Requests at once for an engine that batches them itself, where the deployment gives no number."""
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-MakeEngine = Callable[[Path | None], Engine]
+MakeEngine = Callable[[Weights], Engine]
 
 
-def engine_maker(env: RuntimeEnv) -> Callable[[Weights], Engine]:
+def engine_maker(env: RuntimeEnv) -> MakeEngine:
     """How to make the engine that ``env`` asks for.
 
     Arguments are checked here, before any weights are fetched. Raises RuntimeFailure (InvalidConfiguration,
     EngineNotAvailable).
     """
-    if env.engine is EngineType.VLLM:
-        return _vllm(env)
     maker = _MAKERS.get(env.engine)
     if maker is None:
-        message = f"this runtime has no engine {env.engine}; it has {', '.join([*_MAKERS, EngineType.VLLM])}"
+        message = f"this runtime has no engine {env.engine}; it has {', '.join(_MAKERS)}"
         raise RuntimeFailure(Reason.ENGINE_NOT_AVAILABLE, message)
-    make = maker(env)
-    return lambda weights: make(weights.model)
+    return maker(env)
 
 
 def served_names(env: RuntimeEnv) -> tuple[str, ...]:
@@ -72,7 +69,7 @@ def tasks(env: RuntimeEnv) -> tuple[Task, ...]:
 def _dummy(env: RuntimeEnv) -> MakeEngine:
     options = parse_arguments("dummy", env.engine_args, DummyOptions)
 
-    def make(_: Path | None) -> Engine:
+    def make(_: Weights) -> Engine:
         bound = Concurrency.of(env.max_concurrency or DUMMY_SLOTS)
         return InProcessEngine(DummyServer(options, served_names(env)), env.host, env.data_port, bound)
 
@@ -83,7 +80,7 @@ def _llamacpp(env: RuntimeEnv) -> MakeEngine:
     options = parse_arguments("llamacpp", env.engine_args, LlamaCppOptions)
     _require("xllamacpp", env)
 
-    def make(weights: Path | None) -> Engine:
+    def make(weights: Weights) -> Engine:
         files = find_model(_needed(weights, env), options)
         check_model(read_header(files.model), tasks(env), options.chat_template)
         device = choose_device(env.gpu_count, options.n_gpu_layers, found_devices() if env.gpu_count else ())
@@ -108,7 +105,7 @@ def _onnx(env: RuntimeEnv) -> MakeEngine:
     options = parse_arguments("onnx", env.engine_args, OnnxOptions)
     _require("onnxruntime", env)
 
-    def make(weights: Path | None) -> Engine:
+    def make(weights: Weights) -> Engine:
         # Its libraries are part of the ONNX runtime only.
         from slipway_runtime.adapters.onnx.server import OnnxServer
         from slipway_runtime.adapters.onnx.tei_api import refuse_when_full
@@ -132,7 +129,7 @@ def _diffusers(env: RuntimeEnv) -> MakeEngine:
     options = parse_arguments("diffusers", env.engine_args, DiffusersOptions)
     _require("diffusers", env)
 
-    def make(weights: Path | None) -> Engine:
+    def make(weights: Weights) -> Engine:
         folder = _needed(weights, env)
         check_pipeline_folder(folder, allow_pickle=options.allow_pickle)
         # PyTorch reads it when it is imported. Threads that spin while they wait burn the container's CPU quota.
@@ -149,12 +146,12 @@ def _diffusers(env: RuntimeEnv) -> MakeEngine:
     return make
 
 
-def _vllm(env: RuntimeEnv) -> Callable[[Weights], Engine]:
+def _vllm(env: RuntimeEnv) -> MakeEngine:
     check_arguments(env.engine_args, tasks(env))
     build = check_build(installed_build(), env.gpu_count)
 
     def make(weights: Weights) -> Engine:
-        names, folder = served_names(env), _needed(weights.model, env)
+        names, folder = served_names(env), _needed(weights, env)
         server = describe_server(env, build, names, tasks(env), folder, weights.adapters)
         return ProcessEngine(vllm_spec(server, env.engine_args, connect_host(env)))
 
@@ -168,11 +165,11 @@ def _require(package: str, env: RuntimeEnv) -> None:
         raise RuntimeFailure(Reason.ENGINE_NOT_AVAILABLE, message)
 
 
-def _needed(weights: Path | None, env: RuntimeEnv) -> Path:
-    if weights is None:
+def _needed(weights: Weights, env: RuntimeEnv) -> Path:
+    if weights.model is None:
         message = f"the {env.engine} engine needs weights; {env.model_source} has none"
         raise RuntimeFailure(Reason.INVALID_CONFIGURATION, message)
-    return weights
+    return weights.model
 
 
 _MAKERS: Mapping[EngineType, Callable[[RuntimeEnv], MakeEngine]] = {
@@ -180,4 +177,5 @@ _MAKERS: Mapping[EngineType, Callable[[RuntimeEnv], MakeEngine]] = {
     EngineType.LLAMACPP: _llamacpp,
     EngineType.ONNX: _onnx,
     EngineType.DIFFUSERS: _diffusers,
+    EngineType.VLLM: _vllm,
 }

@@ -45,13 +45,7 @@ def resolve_demo(name: str, cache_dir: Path, engine: EngineType | None = None) -
 
 def _chat(_cache_dir: Path) -> Path:
     # In a checkout this is a link to the file beside the script that makes it.
-    shipped = Path(__file__).with_name(CHAT_FILE)
-    if shipped.is_file():
-        return shipped
-    raise UnknownDemoModelError(
-        f"this installation lacks the file of demo://chat, {CHAT_FILE}: reinstall slipway, "
-        "or make it with examples/models/chat/train.py"
-    )
+    return _shipped("chat", CHAT_FILE, Path.is_file, "train.py")
 
 
 def _chat_folder(cache_dir: Path) -> Path:
@@ -64,13 +58,7 @@ def _chat_folder(cache_dir: Path) -> Path:
 
 
 def _images(_cache_dir: Path) -> Path:
-    shipped = Path(__file__).with_name(IMAGES_FOLDER)
-    if shipped.is_dir():
-        return shipped
-    raise UnknownDemoModelError(
-        f"this installation lacks the folder of demo://images, {IMAGES_FOLDER}: reinstall slipway, "
-        "or make it with examples/models/images/make.py"
-    )
+    return _shipped("images", IMAGES_FOLDER, Path.is_dir, "make.py")
 
 
 def _vision_folder(cache_dir: Path) -> Path:
@@ -104,6 +92,16 @@ def _words(name: str, cache_dir: Path) -> Path:
         return write_word_model(name, minilm_source(), target)
 
     return _shipped_or_written(f"{WORDS_FOLDER}{name}", cache_dir, write)
+
+
+def _shipped(name: str, file: str, present: Callable[[Path], bool], script: str) -> Path:
+    shipped = Path(__file__).with_name(file)
+    if present(shipped):
+        return shipped
+    raise UnknownDemoModelError(
+        f"this installation lacks {file}, which is demo://{name}: reinstall slipway, "
+        f"or make it with examples/models/{name}/{script}"
+    )
 
 
 def _shipped_or_written(folder: str, cache_dir: Path, write: Callable[[Path], Path]) -> Path:
