@@ -1,20 +1,17 @@
-"""Where requests for external models go, whose key they carry, and which bytes of a body change."""
+"""Where requests for external models go, and whose key they carry."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from slipway_crds.engines import Operation
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_router.adapters.provider_keys import ProviderKeyFiles
 from slipway_router.domain.catalogue import Endpoint, Model
 from slipway_router.domain.cluster_view import model_of
+from slipway_router.domain.editing import in_form
 from slipway_router.domain.provider import Provider, key_lines
-from slipway_router.domain.renaming import in_form, in_json
 
 # base URL, path at the router, host, port, Host, path at the provider
 PLACES = [
@@ -50,40 +47,6 @@ def test_keys_are_presented_as_the_api_wants_them() -> None:
     assert key_lines(Operation.MESSAGES, "k", none) == b"anthropic-version: 2023-06-01\r\nx-api-key: k\r\n"
     assert key_lines(Operation.MESSAGES, "k", frozenset({b"anthropic-version"})) == b"x-api-key: k\r\n"
     assert key_lines(Operation.CHAT_COMPLETIONS, "", none) == b""
-
-
-NAMES = st.text(min_size=1, max_size=20)
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | NAMES | st.just("model") | st.just('"model":"x"'),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.just("model"), inner, max_size=3),
-    max_leaves=10,
-)
-
-
-@given(st.dictionaries(NAMES, VALUES, max_size=4), NAMES, NAMES, st.booleans(), st.sampled_from([None, 2]))
-def test_only_the_models_name_changes(
-    fields: dict[str, Any], old: str, new: str, ascii_only: bool, indent: int | None
-) -> None:
-    asked = fields | {"model": old}
-    body = json.dumps(asked, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")
-    joined = b"".join(in_json(bytearray(body), new))
-    assert json.loads(joined) == asked | {"model": new}
-    assert len(joined) - len(body) == len(json.dumps(new, ensure_ascii=False).encode()) - len(
-        json.dumps(old, ensure_ascii=ascii_only).encode()
-    )
-
-
-@pytest.mark.parametrize(
-    ("body", "renamed"),
-    [
-        (b'{ "model"\n:\t"a" , "x":1}', b'{ "model"\n:\t"b" , "x":1}'),
-        (b'{"x":{"model":"a"},"mod\\u0065l":"a"}', b'{"x":{"model":"a"},"mod\\u0065l":"b"}'),
-        (b'{"x":"\\\\","model":"a"}', b'{"x":"\\\\","model":"b"}'),
-        (b'{"x":["model","a"],"y":"\\"model\\":","model":"a"}', b'{"x":["model","a"],"y":"\\"model\\":","model":"b"}'),
-    ],
-)
-def test_where_the_name_stands(body: bytes, renamed: bytes) -> None:
-    assert b"".join(in_json(body, "b")) == renamed
 
 
 def test_a_form_changes_at_one_place() -> None:

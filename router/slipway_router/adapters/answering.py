@@ -61,7 +61,14 @@ class Answer:
         self.fail(problem, status, body)
 
     def write(self, pieces: list[bytes], last: bool) -> None:
-        """Pass pieces of the body on."""
+        """Pass pieces of the body on, changed if the exchange has a filter."""
+        exchange = self._exchange
+        if exchange.filter is not None:
+            pieces = exchange.filter.feed(pieces, last)
+            if not pieces and not last:
+                return
+        if exchange.recorder is not None:
+            exchange.recorder.write(pieces, last)
         self._downstream.write(pieces, last)
 
     def count(self, pieces: list[bytes], now: float) -> None:
@@ -117,9 +124,14 @@ class Answer:
         if self._begun:
             return  # Progress was sent while the model woke.
         self._begun = True
-        self._exchange.status = status
-        fields.append((b"x-request-id", self._exchange.request_id.encode()))
-        self._downstream.begin(status, fields, length)
+        exchange = self._exchange
+        exchange.status = status
+        fields.append((b"x-request-id", exchange.request_id.encode()))
+        fields += exchange.reply_headers
+        if exchange.recorder is not None:
+            exchange.recorder.begin(status, fields)
+        # What a filter leaves of the answer has another length.
+        self._downstream.begin(status, fields, length if exchange.filter is None else None)
 
     def _write_error_event(self, problem: Problem, body: bytes | None = None) -> None:
         dialect = self._exchange.route.dialect

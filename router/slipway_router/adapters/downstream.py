@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from slipway_router.domain.errors import Problem
-from slipway_router.domain.exchange import Exchange, Headers
+from slipway_router.domain.exchange import Exchange, Headers, StoredAnswer
 
 JSON = (b"content-type", b"application/json")
 
@@ -49,6 +49,17 @@ def answer(
     exchange.status = status or problem.status
     content = body or problem.body(exchange.route.dialect)
     exchange.bytes_out += len(content)
-    headers = [JSON, (b"x-request-id", exchange.request_id.encode()), *problem.headers()]
+    request_id = (b"x-request-id", exchange.request_id.encode())
+    headers = [JSON, request_id, *problem.headers(), *exchange.reply_headers]
     downstream.begin(exchange.status, headers, len(content))
     downstream.write([content], last=True)
+
+
+def replay(downstream: Downstream, exchange: Exchange, stored: StoredAnswer) -> None:
+    """Answer with what is stored."""
+    exchange.status = stored.status
+    length = sum(map(len, stored.pieces))
+    exchange.bytes_out += length
+    request_id = (b"x-request-id", exchange.request_id.encode())
+    downstream.begin(stored.status, [*stored.headers, request_id, *exchange.reply_headers], length)
+    downstream.write(stored.pieces, last=True)

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 import httptools
 
+from slipway_router.domain.editing import Pieces
 from slipway_router.domain.exchange import Headers
-from slipway_router.domain.renaming import Pieces
 
 MAX_HEAD: Final = 65536
 """Bytes of an engine's response header; more is a failure."""

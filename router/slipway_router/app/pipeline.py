@@ -1,15 +1,16 @@
 """The request pipeline: the steps in their order, and what happens to their errors."""
 
+import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from slipway_router.adapters.downstream import Downstream, answer
-from slipway_router.adapters.relay import Relay, RelayParts
+from slipway_router.adapters.downstream import Downstream, Running, answer, replay
+from slipway_router.adapters.relay import CLIENT_CLOSED_REQUEST, Relay, RelayParts
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
-from slipway_router.domain.exchange import Exchange, Headers, Step
+from slipway_router.domain.exchange import Ending, Exchange, Headers, Step
 from slipway_router.domain.headers import given_request_id
 from slipway_router.domain.routes import BY_PATH, below_model
 
@@ -35,9 +36,9 @@ class Pipeline:
     def __init__(
         self,
         *,
-        on_headers: tuple[Step, ...],
+        on_headers: tuple[Callable[[Exchange], None], ...],
         on_body: tuple[Step, ...],
-        on_end: Callable[[Exchange], None],
+        on_end: Ending,
         relays: RelayParts,
         max_body_bytes: int,
         new_id: Callable[[], str],
@@ -67,13 +68,34 @@ class Pipeline:
 
     def screen(self, exchange: Exchange) -> Problem | None:
         """What is wrong with a request, as far as its header tells."""
-        return self._walk(self._on_headers, exchange)
+        try:
+            for step in self._on_headers:
+                step(exchange)
+        except Exception as error:
+            return _problem_of(error, exchange)
+        return None
 
-    def run(self, exchange: Exchange, downstream: Downstream) -> Relay | None:
+    def run(self, exchange: Exchange, downstream: Downstream) -> Running | None:
         """Answer a request whose body is there; None if it is answered already."""
-        problem = self._walk(self._on_body, exchange)
-        if problem is not None or exchange.model is None:
-            self.refuse(exchange, problem or _CRASH, downstream)
+        return self.go_on(exchange, downstream, 0)
+
+    def go_on(self, exchange: Exchange, downstream: Downstream, first: int) -> Running | None:
+        """Take the body's steps from number ``first`` on, as `run` does from the first one."""
+        try:
+            for index in range(first, len(self._on_body)):
+                waiting = self._on_body[index](exchange)
+                if waiting is not None:
+                    return _Wait(self, exchange, downstream, waiting, index + 1)
+        except Exception as error:
+            self.refuse(exchange, _problem_of(error, exchange), downstream)
+            return None
+        if exchange.stored is not None:
+            self.bodies.drop(exchange)
+            replay(downstream, exchange, exchange.stored)
+            self._close(exchange)
+            return None
+        if exchange.model is None:
+            self.refuse(exchange, _CRASH, downstream)
             return None
         relay = Relay(exchange, exchange.model, downstream, self._relays)
         relay.start()
@@ -83,16 +105,68 @@ class Pipeline:
         """Answer with an error."""
         self.bodies.drop(exchange)
         answer(downstream, exchange, problem)
+        self._close(exchange)
+
+    def give_up(self, exchange: Exchange) -> None:
+        """End an exchange whose caller left before it came to a relay."""
+        self.bodies.drop(exchange)
+        exchange.status = CLIENT_CLOSED_REQUEST
+        exchange.aborted = "client"
+        self._close(exchange)
+
+    def _close(self, exchange: Exchange) -> None:
         exchange.ended = self._clock()
         self._on_end(exchange)
 
-    def _walk(self, steps: tuple[Step, ...], exchange: Exchange) -> Problem | None:
+
+def _problem_of(error: Exception, exchange: Exchange) -> Problem:
+    if isinstance(error, RequestError):
+        return error.problem
+    _log.error("request %s: a step failed unexpectedly", exchange.request_id, exc_info=error)
+    return _CRASH
+
+
+class _Wait:
+    """A request that waits in a step, and what becomes of it then. To its server it is one running request."""
+
+    def __init__(
+        self, pipeline: Pipeline, exchange: Exchange, downstream: Downstream, work: Awaitable[None], next_step: int
+    ) -> None:
+        self._pipeline = pipeline
+        self._exchange = exchange
+        self._downstream = downstream
+        self._next_step = next_step
+        self._running: Running | None = None
+        self._paused = False
+        self._task = asyncio.ensure_future(self._wait(work))
+
+    async def _wait(self, work: Awaitable[None]) -> None:
         try:
-            for step in steps:
-                step(exchange)
-        except RequestError as error:
-            return error.problem
-        except Exception:
-            _log.exception("request %s: a step failed unexpectedly", exchange.request_id)
-            return _CRASH
-        return None
+            await work
+        except Exception as error:
+            problem = _problem_of(error, self._exchange)
+            self._pipeline.refuse(self._exchange, problem, self._downstream)
+            return
+        self._running = self._pipeline.go_on(self._exchange, self._downstream, self._next_step)
+        if self._running is not None and self._paused:
+            self._running.pause()
+
+    def pause(self) -> None:
+        """The caller reads slower than the answer comes."""
+        self._paused = True
+        if self._running is not None:
+            self._running.pause()
+
+    def resume(self) -> None:
+        """The caller has caught up."""
+        self._paused = False
+        if self._running is not None:
+            self._running.resume()
+
+    def cancel(self) -> None:
+        """The caller is gone."""
+        if self._running is not None:
+            self._running.cancel()
+        elif not self._task.done():
+            self._task.cancel()
+            self._pipeline.give_up(self._exchange)

@@ -19,12 +19,13 @@ from slipway_router.adapters.http_server import HttpServer
 from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
+from slipway_router.app.options import Features
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.domain.authentication import Authenticate
 from slipway_router.domain.balancing import Balancer
 from slipway_router.domain.bodies import MAX_BUFFERED_BYTES, Bodies, CheckAnnouncedSize
 from slipway_router.domain.catalogue import CatalogueStore
-from slipway_router.domain.exchange import Exchange, Step
+from slipway_router.domain.exchange import Ending, Exchange, Step
 from slipway_router.domain.keys import KeyStore
 from slipway_router.domain.observing import Observer
 from slipway_router.domain.parsing import parse_call
@@ -56,6 +57,8 @@ class RouterOptions:
     """Hosts, as globs, that callers may have engines fetch pictures from."""
     provider_tls: ssl.SSLContext = field(default_factory=provider_tls)
     """Which certificates of providers are trusted. Default: those that the system trusts."""
+    features: Features = field(default_factory=Features)
+    """Limits, identities, accounts and what else can be switched on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,7 @@ def _body_steps(sources: Sources, options: RouterOptions) -> tuple[Step, ...]:
     )
 
 
-def _in_turn(steps: Sequence[Step]) -> Step:
+def _in_turn(steps: Sequence[Ending]) -> Ending:
     if len(steps) == 1:
         return steps[0]
 

@@ -34,16 +34,20 @@ class Authenticate:
         Raises:
             RequestError: 401, no key, an unknown one, or one past its time.
         """
-        exchange.caller = self.caller(exchange.headers)
+        exchange.credential, exchange.caller = self._known(exchange.headers)
 
     def caller(self, headers: Fields) -> Caller:
         """The caller who sent ``headers``; raises as `__call__` does."""
+        return self._known(headers)[1]
+
+    def _known(self, headers: Fields) -> tuple[str, Caller]:
         presented = presented_key(headers)
         if not presented:
             raise fail(ErrorCode.INVALID_API_KEY, _MISSING)
-        key = self._keys.current.keys.get(hashlib.sha256(presented).hexdigest())
+        credential = hashlib.sha256(presented).hexdigest()
+        key = self._keys.current.keys.get(credential)
         if key is None:
             raise fail(ErrorCode.INVALID_API_KEY, _WRONG)
         if key.expires_at is not None and key.expired(self._now()):
             raise fail(ErrorCode.EXPIRED_API_KEY, _EXPIRED)
-        return key.caller
+        return credential, key.caller

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from slipway_crds.api_key import APIKey
+from slipway_crds.api_key import APIKey, KeyLimits
 from slipway_crds.conditions import ConditionType, Reason
 from slipway_crds.duration import parse_duration
 from slipway_crds.engines import ENGINES
@@ -12,7 +12,7 @@ from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import DATA_PORT_NAME, child_name
 from slipway_crds.serving_spec import Queue, Routing, Timeouts
 from slipway_router.domain.catalogue import DEFAULT_POLICY, CallPolicy, Catalogue, Endpoint, Model, operations_of
-from slipway_router.domain.keys import Caller, Key, KeyRing
+from slipway_router.domain.keys import NO_LIMITS, Caller, Key, KeyRing, Limits
 from slipway_router.domain.provider import Provider
 
 ServiceKey = tuple[str, str]
@@ -154,9 +154,20 @@ def _keys_of(api_key: APIKey) -> Iterable[tuple[str, Key]]:
     spec, metadata = api_key.spec, api_key.metadata
     if spec.suspend or metadata.deletion_timestamp is not None:
         return
-    caller = Caller(f"{metadata.namespace}/{metadata.name}", spec.owner, spec.models, spec.admin)
+    limits = limits_of(spec.limits) if spec.limits is not None else NO_LIMITS
+    caller = Caller(f"{metadata.namespace}/{metadata.name}", spec.owner, spec.models, spec.admin, limits)
     for entry in api_key.status.key_hashes or ():
         yield entry.sha256, Key(caller, _earliest(spec.expires_at, entry.expires_at))
+
+
+def limits_of(limits: KeyLimits) -> Limits:
+    """What an APIKey says about limits, as the router knows it."""
+    return Limits(
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+        tokens_per_day=limits.tokens_per_day,
+        concurrent_requests=limits.concurrent_requests,
+    )
 
 
 def _earliest(*moments: datetime | None) -> float | None:

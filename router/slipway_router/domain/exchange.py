@@ -1,7 +1,8 @@
 """One request on its way through the pipeline: what is known of it so far."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from slipway_router.domain.catalogue import Model
 from slipway_router.domain.errors import Problem
@@ -18,6 +19,35 @@ Fields = Mapping[bytes, bytes]
 """Header fields by name, in lower case; of a name that came twice, the last."""
 
 
+class Filter(Protocol):
+    """Changes an answer as it passes. Called on the hot path."""
+
+    def feed(self, pieces: list[bytes], last: bool) -> list[bytes]:
+        """What goes out in place of ``pieces``; with ``last``, everything that was held back, too."""
+        ...
+
+
+class Recorder(Protocol):
+    """Sees an answer as the caller gets it. Called on the hot path."""
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """The answer has begun."""
+        ...
+
+    def write(self, pieces: Sequence[bytes], last: bool) -> None:
+        """Pieces of its body. An answer that is broken off has no last one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer that needs no engine."""
+
+    status: int
+    headers: Headers
+    pieces: tuple[bytes, ...]
+
+
 @dataclass(slots=True)
 class Exchange:
     """A request and what the steps have found out. Steps fill it in; times are in seconds of a monotonic clock."""
@@ -30,12 +60,26 @@ class Exchange:
     body: Body = b""
 
     caller: Caller | None = None
+    credential: str = ""
+    """SHA-256 of the key that was presented, in hexadecimal; empty for callers without one of ours."""
     model_name: str = ""
     """The name asked for."""
     model_at: Span | None = None
     """Where the name stands in a body that is a form."""
     stream: bool = False
     model: Model | None = None
+    edits: dict[str, bytes] = field(default_factory=dict)
+    """Fields of the JSON body that the engine gets with other values than the caller sent: name and JSON."""
+    edits_absent: bool = False
+    """Whether the caller sent none of the fields in ``edits``."""
+    reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Header fields of the answer that steps add."""
+    filter: Filter | None = None
+    """Changes the answer on its way to the caller."""
+    recorder: Recorder | None = None
+    """Sees the answer as it goes to the caller."""
+    stored: StoredAnswer | None = None
+    """The answer, if no engine is to be asked."""
     provider_key: str = ""
     """For an external model: the key that its provider wants."""
     endpoint: str = ""
@@ -56,5 +100,8 @@ class Exchange:
     """Why an answer that had begun did not end well: ``client`` or ``engine``."""
 
 
-Step = Callable[[Exchange], None]
-"""A part of the pipeline: reads and fills an exchange, or raises `RequestError`."""
+Step = Callable[[Exchange], Awaitable[None] | None]
+"""A part of the pipeline: reads and fills an exchange, or raises `RequestError`. One that must wait for something else
+than the caller returns an awaitable; as long as it does not, no task is made for the request."""
+Ending = Callable[[Exchange], None]
+"""Told of an exchange that is over. Must not raise and must not wait."""

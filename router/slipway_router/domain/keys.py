@@ -6,18 +6,42 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import cached_property
 from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a caller may use. None: no limit."""
+
+    requests_per_minute: int | None = None
+    """Requests that begin within any minute."""
+    tokens_per_minute: int | None = None
+    """Tokens of prompts and answers together, within any minute."""
+    tokens_per_day: int | None = None
+    """The same, within a day (UTC)."""
+    concurrent_requests: int | None = None
+    """Requests that run at once."""
+
+
+NO_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The holder of a key, as an APIKey object describes it."""
+    """Whoever calls: the holder of a key as an APIKey object describes it, of a token, or an anonymous one."""
 
     name: str
-    """``namespace/name`` of the APIKey."""
+    """``namespace/name`` of the APIKey; for others, what identifies them in usage reports."""
     owner: str = ""
     models: tuple[str, ...] = ("*",)
     """Globs of the served names that the key opens: ``*`` any characters, ``?`` one."""
     admin: bool = False
+    limits: Limits = NO_LIMITS
+    bucket: str = ""
+    """Whose use the limits count together; the name unless said otherwise."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bucket", self.bucket or self.name)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
