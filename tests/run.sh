@@ -20,6 +20,7 @@ for preparation in "${preparations[@]}"; do wait "$preparation"; done
 # ONNX Runtime reports to its vendor unless told not to; the runtime itself tells it.
 export ORT_DISABLE_TELEMETRY=1
 
+set -- --durations 25 --durations-min 5 "$@"
 rm -f .coverage .coverage.*
 failed=0
 if [[ $tiers =~ unit|local|apiserver && $tiers =~ cluster|engines ]]; then

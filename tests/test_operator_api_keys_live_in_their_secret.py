@@ -82,6 +82,24 @@ def test_a_rotation_keeps_the_old_key_for_the_overlap(cluster: FakeCluster) -> N
     assert hashes(cluster) == [hash_key(second)]
 
 
+def test_a_rotation_comes_at_the_moment_that_is_asked_for_once(cluster: FakeCluster) -> None:
+    operator = issue(cluster)
+    first = clear_text(cluster)
+    at = (START + timedelta(seconds=60.5)).isoformat()
+    cluster.put(api_key(rotation={"at": at, "overlap": "30s"}) | {"status": cluster.objects[KEY]["status"]})
+    assert operator.pass_over_key("k") == pytest.approx(61.5)
+    assert clear_text(cluster) == first
+    operator.clock.seconds = 60.7
+    operator.pass_over_key("k")
+    second = clear_text(cluster)
+    assert hashes(cluster) == [hash_key(second), hash_key(first)]
+    for seconds in (60.8, 62.0, 92.0):
+        operator.clock.seconds = seconds
+        operator.pass_over_key("k")
+    assert clear_text(cluster) == second
+    assert hashes(cluster) == [hash_key(second)]
+
+
 def test_a_rotation_that_does_not_show_yet_is_not_repeated(cluster: FakeCluster) -> None:
     operator = issue(cluster, rotation={"interval": "1h"})
     operator.pass_over_key("k")

@@ -28,23 +28,32 @@ class KeyLimits(ApiModel):
 
 
 class Rotation(ApiModel):
-    """A new key from time to time; the old one stays valid for a while."""
+    """A new key, from time to time or at a moment; the old one stays valid for a while."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="!has(self.overlap) || duration(self.overlap) < duration(self.interval)",
+            cel="!has(self.overlap) || !has(self.interval) || duration(self.overlap) < duration(self.interval)",
             message="overlap must be shorter than interval",
-            holds=lambda rotation: parse_duration(rotation.overlap) < parse_duration(rotation.interval),
+            holds=lambda rotation: (
+                rotation.interval is None or parse_duration(rotation.overlap) < parse_duration(rotation.interval)
+            ),
         ),
         Rule(
-            cel="duration(self.interval) >= duration('1m')",
+            cel="!has(self.interval) || duration(self.interval) >= duration('1m')",
             message="interval must be at least 1m",
-            holds=lambda rotation: parse_duration(rotation.interval) >= 60,
+            holds=lambda rotation: rotation.interval is None or parse_duration(rotation.interval) >= 60,
+        ),
+        Rule(
+            cel="has(self.interval) || has(self.at)",
+            message="rotation needs interval, for example 720h, or at, a time such as 2026-01-31T12:00:00Z",
+            holds=lambda rotation: rotation.interval is not None or rotation.at is not None,
         ),
     )
 
-    interval: Duration
+    interval: Duration | None = None
     """Age at which a key is replaced, for example `720h`."""
+    at: Timestamp | None = None
+    """From then on, a key that is older is replaced. Set it to now for a rotation at once."""
     overlap: Duration = "30s"
     """How long the old key stays valid. Default: 30s."""
 
@@ -65,7 +74,7 @@ class APIKeySpec(ApiModel):
     secret_name: ObjectName | None = None
     """Secret that gets the key, in the field `key`. Default: the object's name + `-apikey`."""
     rotation: Rotation | None = None
-    """Replace the key from time to time."""
+    """Replace the key, from time to time or at a moment."""
     suspend: bool = False
     """Refuse the key until this is false again. Default: false."""
 

@@ -6,12 +6,12 @@ cut short between the two is made good by the next one. Deleting the Secret is h
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from slipway_crds.api_key import APIKey, APIKeyStatus, KeyHash
+from slipway_crds.api_key import APIKey, APIKeyStatus, KeyHash, Rotation
 from slipway_crds.conditions import ConditionType, Reason, condition, set_condition
 from slipway_crds.duration import parse_duration
 from slipway_crds.keys import hash_key
@@ -97,7 +97,7 @@ def _wanted_secret(
     if current is None or current.key_sha256 is None:
         return _secret(key, ref, new_key(), {ANNOTATION_CREATED_AT: now.strftime(_TIME_FORMAT)})
     rotation = key.spec.rotation
-    if rotation is None or now < _created_at(key, current, now) + timedelta(seconds=parse_duration(rotation.interval)):
+    if rotation is None or not _is_due(rotation, _created_at(key, current, now), now):
         return None
     overlap_ends = now + timedelta(seconds=parse_duration(rotation.overlap))
     annotations = {
@@ -106,6 +106,19 @@ def _wanted_secret(
         ANNOTATION_PREVIOUS_EXPIRES_AT: overlap_ends.strftime(_TIME_FORMAT),
     }
     return _secret(key, ref, new_key(), annotations)
+
+
+def _is_due(rotation: Rotation, created_at: datetime, now: datetime) -> bool:
+    return any(moment <= now for moment in _due_moments(rotation, created_at))
+
+
+def _due_moments(rotation: Rotation, created_at: datetime) -> Iterable[datetime]:
+    """When a key that was made at ``created_at`` is to be replaced."""
+    if rotation.interval is not None:
+        yield created_at + timedelta(seconds=parse_duration(rotation.interval))
+    # Keys know their age in whole seconds.
+    if rotation.at is not None and created_at < rotation.at.replace(microsecond=0):
+        yield rotation.at
 
 
 def _secret(key: APIKey, ref: Ref, clear_text: str, annotations: dict[str, str]) -> Manifest:
@@ -164,11 +177,11 @@ def _next_moment(key: APIKey, hashes: Sequence[KeyHash], now: datetime) -> float
     if key.spec.expires_at is not None:
         moments.append(key.spec.expires_at)
     if key.spec.rotation is not None:
-        interval = timedelta(seconds=parse_duration(key.spec.rotation.interval))
         moments += [
-            (item.created_at or key.metadata.creation_timestamp or now) + interval
+            moment
             for item in hashes
             if item.expires_at is None
+            for moment in _due_moments(key.spec.rotation, item.created_at or key.metadata.creation_timestamp or now)
         ]
     waits = [(moment - now).total_seconds() for moment in moments if moment > now]
     return min(*waits, _LONGEST_WAIT_SECONDS) + 1.0 if waits else None
