@@ -49,7 +49,7 @@ def test_the_variable_sets_the_first_key_and_no_engine_sees_it(tmp_path: Path) -
         up.shows("words  ready in ")
         for pid in up.runtimes():
             assert b"my-own-key" not in Path(f"/proc/{pid}/environ").read_bytes()
-    assert run_slipway(tmp_path, "keys", "list").stdout.split() == ["second"]
+    assert run_slipway(tmp_path, "keys", "list", "-o", "name").stdout.split() == ["second"]
 
 
 def test_a_key_that_no_header_can_carry_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "up": "serve the models of YAML files on this machine",
         "models": "list the models of a router",
         "chat": "talk with a model",
-        "keys": "show the API keys of local mode",
+        "keys": "make, show, rotate and revoke API keys, and what they used",
         "validate": "check YAML files",
         "crds": "print or write the custom resource definitions",
         "version": "print the version",

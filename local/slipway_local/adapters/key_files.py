@@ -4,10 +4,12 @@ import os
 import re
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from slipway_crds.keys import new_key
+from slipway_crds.api_key import KeyHash
+from slipway_crds.keys import hash_key, new_key
 from slipway_local.domain.local_keys import checked_key
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -51,20 +53,62 @@ class KeyFiles:
         os.utime(path, ns=(now, now))
         return key
 
+    def replace(self, name: str, overlap: float) -> str:
+        """Another key in place of the one there is, which stays valid for ``overlap`` seconds.
+
+        Raises:
+            ValueError: the name is none, or the file holds something else than a key.
+        """
+        path, old, key = self._path(name), self.get(name), new_key()
+        if old is not None and overlap > 0:
+            expires = datetime.fromtimestamp(time.time() + overlap, UTC)
+            previous = KeyHash(sha256=hash_key(old), expires_at=expires)
+            self._written(previous.model_dump_json()).replace(self._previous(name))
+        else:
+            self._previous(name).unlink(missing_ok=True)
+        self._written(key + "\n").replace(path)
+        return key
+
+    def previous(self, name: str) -> KeyHash | None:
+        """The key before the last `replace`, until it expires."""
+        path = self._previous(name)
+        return KeyHash.model_validate_json(path.read_text()) if path.exists() else None
+
+    def remove(self, name: str) -> None:
+        """Forget the key."""
+        self._path(name).unlink(missing_ok=True)
+        self._previous(name).unlink(missing_ok=True)
+
+    def check(self, name: str) -> None:
+        """Raises ValueError when an APIKey cannot have the name."""
+        if _NAME.fullmatch(name) is None:
+            raise ValueError(f"{name!r} cannot be the name of an APIKey; write lower-case letters, digits, '-' and '.'")
+
+    def stamp(self) -> frozenset[tuple[str, int]]:
+        """What changes when a key is made, replaced or removed."""
+        return frozenset((name, (self._folder / name).stat().st_ino) for name in self.names())
+
     def _make(self, path: Path) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # A file made by mkstemp is its owner's alone (0600); a link to it appears whole or not at all.
-        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".")
+        temporary = self._written(new_key() + "\n")
         try:
-            with os.fdopen(handle, "w") as file:
-                file.write(new_key() + "\n")
             os.link(temporary, path)
         except FileExistsError:
             pass  # Another process was first; its key counts.
         finally:
-            Path(temporary).unlink()
+            temporary.unlink()
+
+    def _written(self, text: str) -> Path:
+        """A file of its owner's alone (0600, by mkstemp), to be linked or renamed: it appears whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".")
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        return Path(temporary)
 
     def _path(self, name: str) -> Path:
-        if _NAME.fullmatch(name) is None:
-            raise ValueError(f"{name!r} cannot be the name of an APIKey; write lower-case letters, digits, '-' and '.'")
+        self.check(name)
         return self._folder / name
+
+    def _previous(self, name: str) -> Path:
+        self.check(name)
+        return self._folder / f".{name}.previous"

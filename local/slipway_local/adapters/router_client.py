@@ -32,6 +32,14 @@ class RouterClient:
             models: list[dict[str, Any]] = answer.json()["data"]
             return models
 
+    def usage(self, *, everyone: bool, **filters: str) -> dict[str, Any]:
+        """Used tokens of the key or, for admin keys, of ``everyone``. Raises RouterError."""
+        with _errors(self._url):
+            answer = self._client.get("/admin/usage" if everyone else "/v1/usage", params=filters)
+            _refuse_errors(answer)
+            usage: dict[str, Any] = answer.json()
+            return usage
+
     def chat(self, model: str, messages: Sequence[dict[str, str]]) -> Iterator[str]:
         """The answer, piece by piece as it comes. Raises RouterError."""
         body = {"model": model, "messages": list(messages), "stream": True}

@@ -31,12 +31,16 @@ class LocalKeys:
         found = {name: given.get(name) or self._files.get_or_make(name) for name in reversed(names)}
         return {name: found[name] for name in names}
 
+    def ring(self, keys: Sequence[APIKey], clear_text: Mapping[str, str]) -> KeyRing:
+        """What the router accepts: the keys of ``clear_text``, and those before them while they are valid."""
+        return key_ring_of(self._issued(key, clear_text[key.metadata.name]) for key in keys_or_default(keys))
 
-def ring_of(keys: Sequence[APIKey], clear_text: Mapping[str, str]) -> KeyRing:
-    """What the router accepts."""
-    return key_ring_of(_issued(key, clear_text[key.metadata.name]) for key in keys_or_default(keys))
+    def stamp(self) -> frozenset[tuple[str, int]]:
+        """What changes when a key does."""
+        return self._files.stamp()
 
-
-def _issued(key: APIKey, clear_text: str) -> APIKey:
-    """``key`` as it stands on a cluster once the operator has made it."""
-    return key.model_copy(update={"status": APIKeyStatus(key_hashes=(KeyHash(sha256=hash_key(clear_text)),))})
+    def _issued(self, key: APIKey, clear_text: str) -> APIKey:
+        """``key`` as it stands on a cluster once the operator has made it."""
+        previous = self._files.previous(key.metadata.name)
+        hashes = (KeyHash(sha256=hash_key(clear_text)), *((previous,) if previous is not None else ()))
+        return key.model_copy(update={"status": APIKeyStatus(key_hashes=hashes)})

@@ -10,12 +10,13 @@ from slipway_crds.documents import DocumentError
 from slipway_local.adapters.terminal import Terminal
 from slipway_local.adapters.yaml_files import Stamp, moments_to_look, read_resources, stamp
 from slipway_local.app.activity import RouterActivity
-from slipway_local.app.keys import LocalKeys, ring_of
+from slipway_local.app.keys import LocalKeys
 from slipway_local.app.local_models import LocalModels
 from slipway_local.app.runner import Starter
 from slipway_local.domain.catalogue import catalogue_of
 from slipway_local.domain.changes import Changes
 from slipway_local.domain.external import key_lookup
+from slipway_local.domain.places import API_KEYS_FOLDER, KEYS_FOLDER
 from slipway_local.domain.reporting import describe, describe_changes, line_about
 from slipway_local.domain.view import ModelView, Status
 from slipway_local.domain.welcome import key_line, models_list, welcome
@@ -40,13 +41,18 @@ class LocalMode:
         keys: LocalKeys,
         terminal: Terminal,
         environ: Mapping[str, str],
+        state_dir: Path,
     ) -> None:
         self._paths = paths
         self._machine = machine
         self._keys = keys
         self._terminal = terminal
         self._environ = environ
-        self._seen: Stamp = frozenset()
+        self._key_folders = [state_dir / KEYS_FOLDER, state_dir / API_KEYS_FOLDER]
+        self._key_documents = state_dir / API_KEYS_FOLDER
+        for folder in self._key_folders:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._seen: tuple[Stamp, frozenset[tuple[str, int]]] = (frozenset(), frozenset())
         self._clear_text: dict[str, str] = {}
         self._catalogue = CatalogueStore()
         self._accepted = KeyStore()
@@ -69,11 +75,14 @@ class LocalMode:
             ValueError: a key cannot be used.
             OSError: a key cannot be kept.
         """
-        self._seen = stamp(self._paths)
-        world = world_of(read_resources(self._paths), self._machine)
+        seen = self._stamp()
+        made_here = [self._key_documents] if any(self._key_documents.glob("*.yaml")) else []
+        world = world_of(read_resources([*self._paths, *made_here]), self._machine)
         clear_text = self._keys.clear_text(world.keys)
+        # Keys that were made just now are known.
+        self._seen = (seen[0], self._keys.stamp())
         known, self._clear_text = self._clear_text, clear_text
-        self._accepted.replace(ring_of(world.keys, clear_text))
+        self._accepted.replace(self._keys.ring(world.keys, clear_text))
         first = not self.models.world.models and not known
         changed = self.models.follow(world)
         self._publish()
@@ -82,10 +91,13 @@ class LocalMode:
         if not first:
             self._tell_of(changed, [key_line(name, key) for name, key in clear_text.items() if name not in known])
 
+    def _stamp(self) -> tuple[Stamp, frozenset[tuple[str, int]]]:
+        return stamp([*self._paths, self._key_documents]), self._keys.stamp()
+
     async def watch(self) -> None:
         """Load again whenever a file changes; what cannot be used is told and changes nothing."""
-        async for _ in moments_to_look(self._paths):
-            if stamp(self._paths) == self._seen:
+        async for _ in moments_to_look([*self._paths, *self._key_folders]):
+            if self._stamp() == self._seen:
                 continue
             try:
                 self.load()

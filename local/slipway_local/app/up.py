@@ -66,7 +66,8 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
             pythons = _pythons(options)
             launcher = Launcher(run_dir, options.cache_dir, options.environ, client, pythons)
             keys = LocalKeys(KeyFiles(options.state_dir / KEYS_FOLDER), options.api_key)
-            mode = LocalMode(options.paths, _machine(options, pythons), launcher, keys, terminal, options.environ)
+            machine = _machine(options, pythons)
+            mode = LocalMode(options.paths, machine, launcher, keys, terminal, options.environ, options.state_dir)
             mode.load()
         except (DocumentError, PortError, ValueError, OSError) as error:
             raise CannotStartError(str(error)) from error

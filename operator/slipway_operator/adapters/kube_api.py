@@ -40,8 +40,10 @@ class KubeApi:
         self._client = api_client
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None, user_agent: str) -> "KubeApi":
+    async def connect(cls, kubeconfig: str | None, user_agent: str, context: str | None = None) -> "KubeApi":
         """Credentials from the file ``kubeconfig``, or those of the pod when it is None.
+
+        ``context`` is one of the file's; its current one unless it is named.
 
         Raises:
             CredentialsError: there are none that can be used.
@@ -51,7 +53,9 @@ class KubeApi:
             if kubeconfig is None:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+                await config.load_kube_config(
+                    config_file=kubeconfig, context=context, client_configuration=configuration
+                )  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             where = f"KUBECONFIG {kubeconfig}" if kubeconfig else "the pod's ServiceAccount, KUBECONFIG is not set"
             raise CredentialsError(f"no credentials for the API server ({where}): {error}") from error
