@@ -24,7 +24,7 @@ def test_the_operator_reads_its_settings(helm: Helm) -> None:
 
 def test_the_router_reads_its_settings(helm: Helm) -> None:
     objects = helm.render("watchNamespaces={team-a}", "router.drainSeconds=42", "router.logLevel=warning")
-    settings = RouterSettings.from_env(environment(objects, "slipway-router"))
+    settings = RouterSettings.load(environment(objects, "slipway-router"))
     assert settings == RouterSettings(watch_namespaces=("team-a",), drain_timeout=42.0, log_level="warning")
 
 

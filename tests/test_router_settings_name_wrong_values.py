@@ -12,11 +12,11 @@ from slipway_router.app.settings import Settings
 
 
 def test_nothing_set_gives_the_defaults() -> None:
-    assert Settings.from_env({"SLIPWAY_LOG_LEVEL": ""}) == Settings()
+    assert Settings.load({"SLIPWAY_LOG_LEVEL": ""}) == Settings()
 
 
 def test_every_setting_is_read() -> None:
-    settings = Settings.from_env(
+    settings = Settings.load(
         {
             "SLIPWAY_HOST": "127.0.0.1",
             "SLIPWAY_DATA_PORT": "1",
@@ -33,23 +33,40 @@ def test_every_setting_is_read() -> None:
         }
     )
     assert settings == Settings(
-        "127.0.0.1", 1, 2, ("a", "b"), 90, 10, 20, ("a.example", "*.b.example"), "/keys", "/ca.pem", False, "warning"
+        host="127.0.0.1",
+        data_port=1,
+        admin_port=2,
+        watch_namespaces=("a", "b"),
+        drain_timeout=90,
+        max_body_bytes=10,
+        max_buffered_bytes=20,
+        image_url_hosts=("a.example", "*.b.example"),
+        provider_keys_dir="/keys",
+        provider_ca_file="/ca.pem",
+        access_log=False,
+        log_level="warning",
     )
 
 
 @pytest.mark.parametrize(
     ("name", "value", "advice"),
     [
-        ("SLIPWAY_DATA_PORT", "http", "a whole number"),
+        ("SLIPWAY_DATA_PORT", "http", "a number from 0 to 65535"),
         ("SLIPWAY_DATA_PORT", "70000", "to 65535"),
         ("SLIPWAY_DRAIN_TIMEOUT", "5 minutes", "15m"),
-        ("SLIPWAY_ACCESS_LOG", "yes", "on, off"),
-        ("SLIPWAY_LOG_LEVEL", "loud", "debug, info"),
+        ("SLIPWAY_ACCESS_LOG", "sometimes", "true or false"),
+        ("SLIPWAY_LOG_LEVEL", "loud", "'debug', 'info'"),
+        ("SLIPWAY_STORE_URLS", "x", "did you mean SLIPWAY_STORE_URL?"),
+        ("SLIPWAY_LIMITS_FAIL_MODE", "opne", "'open' or 'closed'"),
+        ("SLIPWAY_CORS_ORIGINS", "https://a.example/chat", "https://chat.example.com"),
+        ("SLIPWAY_PROXY_TRUSTED", "10.0.0.1/8", "10.0.0.0/8"),
+        ("SLIPWAY_OIDC_JWKS_URL", "id.example.com", "https://id.example.com"),
+        ("SLIPWAY_STORE_TIMEOUT", "0", "greater than 0"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str, advice: str) -> None:
     with pytest.raises(ValueError, match=name) as error:
-        Settings.from_env({name: value})
+        Settings.load({name: value})
     assert advice in str(error.value)
 
 

@@ -1,11 +1,12 @@
 """``slipway-router``: the router on Kubernetes."""
 
+import argparse
 import asyncio
 import logging
 import os
 import signal
-import ssl
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uvloop
@@ -14,16 +15,16 @@ from slipway_router.adapters.json_log import JsonFormatter
 from slipway_router.adapters.kube_catalogue import KubeCatalogue
 from slipway_router.adapters.process import settle
 from slipway_router.adapters.provider_keys import ProviderKeyFiles
-from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.app.router import RouterOptions, Sources, serving
-from slipway_router.app.settings import Settings
+from slipway_router.app.setting_names import CONFIG_VARIABLE
+from slipway_router.app.settings import Settings, warnings_of
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.keys import KeyStore
 
 _log = logging.getLogger("slipway_router")
 
 
-async def run(settings: Settings, tls: ssl.SSLContext) -> None:
+async def run(settings: Settings, options: RouterOptions) -> None:
     """Serve until SIGTERM or SIGINT, then let answers under way finish."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -35,14 +36,9 @@ async def run(settings: Settings, tls: ssl.SSLContext) -> None:
     async with serving(
         Sources(catalogue, keys, cluster.synced, provider_keys=ProviderKeyFiles(Path(settings.provider_keys_dir))),
         host=settings.host,
-        port=settings.port,
+        port=settings.data_port,
         admin_port=settings.admin_port,
-        options=RouterOptions(
-            max_body_bytes=settings.max_body_bytes,
-            max_buffered_bytes=settings.max_buffered_bytes,
-            image_hosts=settings.image_url_hosts,
-            provider_tls=tls,
-        ),
+        options=options,
         access_log=sys.stdout.buffer if settings.access_log else None,
         drain_seconds=settings.drain_timeout,
     ) as router:
@@ -52,18 +48,45 @@ async def run(settings: Settings, tls: ssl.SSLContext) -> None:
     await cluster.stop()
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Entry point. Exits with 1 and says why if a setting is wrong."""
+    arguments = _parser().parse_args(argv)
     try:
-        settings = Settings.from_env(os.environ)
-        tls = provider_tls(settings.provider_ca_file)
+        settings = Settings.load(os.environ, _file(arguments.config, os.environ))
+        options = settings.router_options()
     except ValueError as error:
-        sys.exit(f"slipway-router: {error}")
+        sys.exit("\n".join(f"slipway-router: {line}" for line in str(error).splitlines()))
+    warnings = warnings_of(os.environ)
+    if arguments.check or arguments.print_config:
+        sys.stderr.writelines(f"slipway-router: warning: {warning}\n" for warning in warnings)
+        sys.stdout.writelines(f"{line}\n" for line in settings.lines() if arguments.print_config)
+        return
+    _log_to_stderr(settings)
+    for warning in warnings:
+        _log.warning(warning)
+    settle()
+    uvloop.run(run(settings, options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="slipway-router", description="Serve models to OpenAI clients. Variables SLIPWAY_… win over the file."
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"settings as TOML (default: ${CONFIG_VARIABLE})")
+    parser.add_argument("--check", action="store_true", help="tell what is wrong with the settings, and end")
+    parser.add_argument("--print-config", action="store_true", help="print all settings without secrets, and end")
+    return parser
+
+
+def _file(given: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = environ.get(CONFIG_VARIABLE, "").strip()
+    return given or (Path(named) if named else None)
+
+
+def _log_to_stderr(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    settle()
-    uvloop.run(run(settings, tls))
 
 
 if __name__ == "__main__":

@@ -1,27 +1,48 @@
-"""What the environment says about how the router runs."""
+"""What the router is told by its environment and its configuration file; a variable wins over the file."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from slipway_crds.duration import parse_duration
+from pydantic import BeforeValidator, Field, ValidationError
+
+from slipway_router.adapters.provider_tls import provider_tls
+from slipway_router.app.environment import UnknownVariableError, read_variables, suspicious
+from slipway_router.app.options import Features, Seconds
+from slipway_router.app.router import RouterOptions
+from slipway_router.app.setting_errors import explained, without_secrets
+from slipway_router.app.setting_names import settings_of
 from slipway_router.domain.bodies import MAX_BUFFERED_BYTES
 
-_LEVELS = ("debug", "info", "warning", "error")
+Port = Annotated[int, Field(ge=0, le=65535)]
+_Level = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+]
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Settings of the ``slipway-router`` program. Times are in seconds."""
+class SettingsError(ValueError):
+    """Settings are wrong; the message names variable or file, what was found, and what to write."""
+
+
+class Settings(Features):
+    """Settings of the ``slipway-router`` program: these, and the sections of `Features`."""
 
     host: str = "0.0.0.0"
-    port: int = 8080
-    admin_port: int = 9090
+    """Address to listen on."""
+    data_port: Port = 8080
+    """Port of the API."""
+    admin_port: Port = 9090
+    """Port of probes and metrics."""
     watch_namespaces: tuple[str, ...] = ()
-    """Empty: the whole cluster."""
-    drain_timeout: float = 300.0
+    """Namespaces whose models and keys are served. Empty: the whole cluster."""
+    drain_timeout: Annotated[Seconds, Field(ge=0)] = 300.0
     """How long answers under way may take to finish after SIGTERM."""
-    max_body_bytes: int = 32 * 1024 * 1024
-    max_buffered_bytes: int = MAX_BUFFERED_BYTES
+    max_body_bytes: Annotated[int, Field(ge=0, le=2**31)] = 32 * 1024 * 1024
+    """Of one request."""
+    max_buffered_bytes: Annotated[int, Field(ge=0, le=2**40)] = MAX_BUFFERED_BYTES
     """Of the bodies of all requests together."""
     image_url_hosts: tuple[str, ...] = ()
     """Hosts, as globs, that callers may have engines fetch pictures from. Empty: none."""
@@ -30,58 +51,79 @@ class Settings:
     provider_ca_file: str = ""
     """Certificates in PEM that are trusted besides the system's when a provider is called."""
     access_log: bool = True
-    log_level: str = "info"
+    """Whether each request is told in a line on the standard output."""
+    log_level: _Level = "info"
+    """From which level on the program tells what it does."""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Settings from ``SLIPWAY_…`` variables; one that is unset or empty takes its default.
+    def load(cls, environ: Mapping[str, str], file: Path | None = None) -> "Settings":
+        """Settings from variables and a TOML file; what is in neither takes its default.
 
         Raises:
-            ValueError: a value cannot be read; the message names the variable and says what to write.
+            SettingsError: a value or a name is wrong, or the file cannot be read.
         """
-        read = _Reader(environ)
-        default = cls()
-        return cls(
-            host=read.text("HOST", default.host),
-            port=read.number("DATA_PORT", default.port, 65535),
-            admin_port=read.number("ADMIN_PORT", default.admin_port, 65535),
-            watch_namespaces=read.words("WATCH_NAMESPACES"),
-            drain_timeout=read.seconds("DRAIN_TIMEOUT", default.drain_timeout),
-            max_body_bytes=read.number("MAX_BODY_BYTES", default.max_body_bytes, 2**31),
-            max_buffered_bytes=read.number("MAX_BUFFERED_BYTES", default.max_buffered_bytes, 2**40),
-            image_url_hosts=read.words("IMAGE_URL_HOSTS"),
-            provider_keys_dir=read.text("PROVIDER_KEYS_DIR", default.provider_keys_dir),
-            provider_ca_file=read.text("PROVIDER_CA_FILE", default.provider_ca_file),
-            access_log=read.choice("ACCESS_LOG", ("on", "off"), "on") == "on",
-            log_level=read.choice("LOG_LEVEL", _LEVELS, default.log_level),
+        settings = _table(file) if file is not None else {}
+        try:
+            values, variables = read_variables(environ, settings_of(cls))
+            for path, value in values.items():
+                _put(settings, path, value)
+            return cls.model_validate(settings)
+        except UnknownVariableError as error:
+            raise SettingsError(str(error)) from None
+        except ValidationError as error:
+            raise SettingsError(explained(error, cls, variables, str(file or ""))) from None
+
+    def router_options(self) -> RouterOptions:
+        """How the router behaves.
+
+        Raises:
+            ValueError: the file with providers' certificates cannot be used.
+        """
+        return RouterOptions(
+            max_body_bytes=self.max_body_bytes,
+            max_buffered_bytes=self.max_buffered_bytes,
+            image_hosts=self.image_url_hosts,
+            provider_tls=provider_tls(self.provider_ca_file),
+            features=Features(**{name: getattr(self, name) for name in Features.model_fields}),
         )
 
+    def lines(self) -> Iterator[str]:
+        """All of them as a configuration file, without secrets."""
+        section = ""
+        for path in sorted(settings_of(Settings), key=lambda path: len(path) > 1):
+            if len(path) > 1 and path[0] != section:
+                section = path[0]
+                yield from ("", f"[{section}]")
+            value: Any = self
+            for part in path:
+                value = getattr(value, part)
+            yield f"# {path[-1]}: none" if value is None else f"{path[-1]} = {_as_toml(value)}"
 
-class _Reader:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
 
-    def text(self, name: str, default: str) -> str:
-        return self._environ.get(f"SLIPWAY_{name}", "").strip() or default
+def warnings_of(environ: Mapping[str, str]) -> list[str]:
+    """Of variables that look like settings and are none."""
+    return suspicious(environ, settings_of(Settings))
 
-    def words(self, name: str) -> tuple[str, ...]:
-        return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
 
-    def number(self, name: str, default: int, most: int) -> int:
-        text = self.text(name, str(default))
-        if not text.isdigit() or int(text) > most:
-            raise ValueError(f"SLIPWAY_{name} is {text!r}; write a whole number from 0 to {most}")
-        return int(text)
+def _table(file: Path) -> dict[str, Any]:
+    """Raises SettingsError if the file cannot be used."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"the configuration file {file} cannot be read: {error.strerror}") from None
 
-    def seconds(self, name: str, default: float) -> float:
-        text = self.text(name, "")
-        try:
-            return parse_duration(text) if text else default
-        except ValueError as error:
-            raise ValueError(f"SLIPWAY_{name}: {error}") from None
 
-    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        text = self.text(name, default).lower()
-        if text not in choices:
-            raise ValueError(f"SLIPWAY_{name} is {text!r}; write one of {', '.join(choices)}")
-        return text
+def _put(settings: dict[str, Any], path: tuple[str, ...], value: object) -> None:
+    place = settings
+    for section in path[:-1]:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            return  # The file has a value in place of the section, which is an error by itself.
+    place[path[-1]] = value
+
+
+def _as_toml(value: object) -> str:
+    """JSON's texts, numbers, lists and booleans are TOML's, too."""
+    return without_secrets(json.dumps(value, ensure_ascii=False))
