@@ -42,7 +42,7 @@ def rows(*firsts: int, length: int = 1) -> list[Row]:
 def batching(
     model: Model, max_batch_tokens: int = 100, max_queue_tokens: int = 100, workers: int = 1
 ) -> Iterator[Batcher]:
-    limits = BatchLimits(max_batch_tokens, max_queue_tokens, workers=workers)
+    limits = BatchLimits(max_batch_tokens, max_queue_tokens, run_tokens=8, workers=workers)
     batcher = Batcher(model.run, limits, BatchMetrics(CollectorRegistry()))
     try:
         yield batcher

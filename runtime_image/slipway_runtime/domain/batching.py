@@ -3,38 +3,50 @@
 from collections.abc import Sequence
 from typing import Final
 
-_CLOSE: Final = 16
-"""Tokens by which lengths may always differ: below this, padding costs less than another run."""
-
-_WORTH_SHARING: Final = 128
-"""Tokens below which one batch is better than two at once: a run of fewer costs hardly less."""
+_SMALLEST_SHARE: Final = 24
+"""Tokens that are never shared out: two runs of so few cost much more than one."""
 
 
 def fair_share(waiting: int, max_tokens: int, workers: int) -> int:
-    """Most tokens of the next batch while ``waiting`` tokens wait: so many that each of ``workers`` gets its part."""
-    return min(max_tokens, max(_WORTH_SHARING, -(-waiting // workers)))
+    """Most tokens of the next batch while ``waiting`` tokens wait: so many that each of ``workers`` gets its part.
+
+    That a worker takes its part only, though the others may be busy, is for the callers' sake: all texts of a batch
+    are done when its last is, and small batches cost little more than large ones.
+    """
+    return min(max_tokens, max(_SMALLEST_SHARE, -(-waiting // workers)))
 
 
-def choose_batch(lengths: Sequence[int], max_tokens: int, max_rows: int | None = None) -> list[int]:
+def choose_batch(lengths: Sequence[int], max_tokens: int, run_tokens: int, max_rows: int | None = None) -> list[int]:
     """Indices into ``lengths`` (oldest first) of the next batch, shortest first.
 
-    The oldest is always in it, so nobody starves. The rest are those nearest to it in length, while all of them padded
-    to the longest stay within ``max_tokens`` and the shortest has at least half the length of the longest, at most
-    ``max_rows`` in all. Raises ValueError when nothing waits.
+    The oldest is always in it, so nobody starves. Of the batches that grow around it by the nearest length, it is the
+    one that costs least for each of its tokens: a run costs ``run_tokens`` and, for each row, the longest length. All
+    rows padded to the longest stay within ``max_tokens``, and there are at most ``max_rows``. Raises ValueError when
+    nothing waits.
     """
     if not lengths:
         raise ValueError("nothing waits")
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    low = high = order.index(0)
-    while max_rows is None or high - low + 1 < max_rows:
-        below = lengths[order[low]] - lengths[order[low - 1]] if low > 0 else None
-        above = lengths[order[high + 1]] - lengths[order[high]] if high + 1 < len(order) else None
-        if below is None and above is None:
+    low = order.index(0)
+    high = low + 1
+    tokens = lengths[0]
+    best, least = (low, high), (run_tokens + tokens) / tokens
+    while high - low < min(len(order), max_rows or len(order)):
+        low, high, added = _grown(lengths, order, low, high)
+        tokens += added
+        padded = (high - low) * lengths[order[high - 1]]
+        if padded > max_tokens:
             break
-        grow_up = below is None or (above is not None and above < below)
-        new_low, new_high = (low, high + 1) if grow_up else (low - 1, high)
-        shortest, longest = lengths[order[new_low]], lengths[order[new_high]]
-        if (new_high - new_low + 1) * longest > max_tokens or longest > max(2 * shortest, shortest + _CLOSE):
-            break
-        low, high = new_low, new_high
-    return order[low : high + 1]
+        if (cost := (run_tokens + padded) / tokens) <= least:
+            best, least = (low, high), cost
+    return order[slice(*best)]
+
+
+def _grown(lengths: Sequence[int], order: Sequence[int], low: int, high: int) -> tuple[int, int, int]:
+    """``order[low:high]`` and the one beside it that is nearer in length: where it begins and ends, and that length."""
+    below = lengths[order[low - 1]] if low > 0 else None
+    above = lengths[order[high]] if high < len(order) else None
+    if below is None or (above is not None and above - lengths[order[high - 1]] < lengths[order[low]] - below):
+        assert above is not None, "all are in the batch"
+        return low, high + 1, above
+    return low - 1, high, below

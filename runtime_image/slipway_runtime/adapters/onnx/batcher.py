@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,16 +21,21 @@ log = logging.getLogger(__name__)
 _WINDOW: Final = 4096
 """Of what waits, the oldest of which a batch is chosen: looking at more costs more than it gains."""
 
+_NICENESS: Final = 10
+"""Of the threads that compute, beside those that read requests, tokenise and write answers."""
+
 Run = Callable[[Sequence[Row]], list[Floats]]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """What one run and the queue may hold."""
+    """What one run and the queue may hold, and what a run costs."""
 
     batch_tokens: int
     """Padding included."""
     queue_tokens: int
+    run_tokens: int
+    """What a run costs beside its tokens, counted in tokens."""
     batch_rows: int | None = None
     workers: int = 1
     """Batches that are run at the same time."""
@@ -114,6 +121,7 @@ class Batcher:
         self._metrics.queued(len(self._waiting), tokens)
 
     def _work(self) -> None:
+        _step_back()
         while batch := self._next_batch():
             begun = time.perf_counter()
             try:
@@ -135,7 +143,7 @@ class Batcher:
             near, far = self._waiting[:_WINDOW], self._waiting[_WINDOW:]
             lengths = [len(item.row) for item in near]
             budget = fair_share(self._queued_tokens, self._limits.batch_tokens, self._limits.workers)
-            chosen = choose_batch(lengths, budget, self._limits.batch_rows)
+            chosen = choose_batch(lengths, budget, self._limits.run_tokens, self._limits.batch_rows)
             taken = set(chosen)
             self._waiting = [item for index, item in enumerate(near) if index not in taken] + far
             self._set_queued(self._queued_tokens - sum(lengths[index] for index in chosen))
@@ -168,6 +176,12 @@ class Batcher:
         self._drop(jobs)
         for job in jobs:
             job.loop.call_soon_threadsafe(_break_off, job, error)
+
+
+def _step_back() -> None:
+    """Let other threads of the process go before this one: answering callers must not wait for a time slice."""
+    if sys.platform == "linux":  # elsewhere it counts for the whole process
+        os.nice(_NICENESS)
 
 
 def _jobs(batch: Sequence[_Item]) -> list[_Job]:

@@ -27,6 +27,10 @@ from slipway_runtime.domain.text_model import Kind, check_tasks
 
 _SMALL_BATCH_TOKENS: Final = 1024
 _GPU_BATCH_TOKENS: Final = 16_384
+_CPU_RUN_TOKENS: Final = 8
+"""As all-MiniLM-L6-v2 was measured: a run of it takes 1.4 ms and 0.19 ms for each token."""
+_GPU_RUN_TOKENS: Final = 1024
+"""A GPU is not full before."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ class OnnxServer:
         return BatchLimits(
             batch_tokens=options.max_batch_tokens or (_SMALL_BATCH_TOKENS if small else _GPU_BATCH_TOKENS),
             queue_tokens=options.max_queue_tokens,
+            run_tokens=_CPU_RUN_TOKENS if on_cpu else _GPU_RUN_TOKENS,
             batch_rows=options.max_batch_requests,
             workers=workers_for(self._config.threads) if on_cpu else 1,
         )
