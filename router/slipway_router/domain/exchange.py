@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from slipway_router.domain.calls import Call
 from slipway_router.domain.catalogue import Model
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.keys import Caller
@@ -67,6 +68,10 @@ class Exchange:
     model_at: Span | None = None
     """Where the name stands in a body that is a form."""
     stream: bool = False
+    call: Call | None = None
+    """What was read of a JSON body."""
+    max_tokens: int = 0
+    """Most tokens that each answer may have; 0 if the operation generates none, or nobody bounds them."""
     model: Model | None = None
     edits: dict[str, bytes] = field(default_factory=dict)
     """Fields of the JSON body that the engine gets with other values than the caller sent: name and JSON."""

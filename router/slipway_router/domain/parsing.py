@@ -1,35 +1,32 @@
-"""Step: find out from the body which model is wanted, and whether the answer shall be a stream.
+"""Step: read the fields of the body that the router acts on: the model, whether to stream, and parameters.
 
-Only these two fields become Python objects: bodies can be tens of megabytes of pictures.
+Only these become Python objects: bodies can be tens of megabytes of pictures.
 """
 
+import re
 from typing import Final
 
 import msgspec
 
+from slipway_crds.engines import Operation
+from slipway_router.domain.calls import DECODERS, Call, allowed
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Body, Exchange
 from slipway_router.domain.forms import boundary_of, read_form
 from slipway_router.domain.routes import ModelIn
 
 _MAX_NAME: Final = 256
-_MODEL_WRONG: Final = f"Field 'model' must be a name of 1 to {_MAX_NAME} characters."
-_STREAM_WRONG: Final = "Field 'stream' must be true or false."
-
-
-class _Call(msgspec.Struct):
-    model: str | None = None
-    stream: bool | None = None
-
-
-_decode: Final = msgspec.json.Decoder(_Call).decode
+_FIELD: Final = re.compile(r"`\$\.(\w+)[^`]*`$")
+"""Where msgspec says at the end of its messages what is wrong: ``$.stop[1]``."""
 
 
 def parse_call(exchange: Exchange) -> None:
-    """Set ``exchange.model_name`` and ``exchange.stream`` from the body; the model's name stays empty if none is named.
+    """Set ``exchange.call`` (of JSON), ``exchange.model_name`` and ``exchange.stream`` from the body.
+
+    The model's name stays empty if none is named.
 
     Raises:
-        RequestError: 400 or 415, the body is not a JSON object or form, or a field in it has the wrong type.
+        RequestError: 400 or 415, the body is not a JSON object or form, or a field has a wrong type or value.
     """
     if exchange.headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise fail(ErrorCode.UNSUPPORTED_ENCODING, "Compressed bodies are not accepted. Send it as it is.")
@@ -38,14 +35,14 @@ def parse_call(exchange: Exchange) -> None:
         return
     boundary = boundary_of(exchange.headers) if route.form else None
     if boundary is None:
-        call = _json(exchange.body)
+        call = exchange.call = _json(exchange.body, route.operation)
         model, exchange.stream = call.model, bool(call.stream)
     else:
         form = read_form(exchange.body, boundary)
         model, exchange.stream, exchange.model_at = form.model, form.stream, form.model_at
     if model is not None:
         if not 0 < len(model) <= _MAX_NAME:
-            raise fail(ErrorCode.INVALID_VALUE, _MODEL_WRONG, param="model")
+            raise _wrong_value(route.operation, "model")
         exchange.model_name = model
     elif route.unnamed is not None:
         exchange.route = route.unnamed
@@ -54,11 +51,14 @@ def parse_call(exchange: Exchange) -> None:
         raise fail(ErrorCode.MISSING_FIELD, message, param="model")
 
 
-def _json(body: Body) -> _Call:
+def _json(body: Body, operation: Operation) -> Call:
     try:
-        return _decode(body)
+        return DECODERS[operation].decode(body)
     except msgspec.ValidationError as error:
-        raise _wrong_type(str(error)) from None
+        field = _FIELD.search(str(error))
+        if field is not None:
+            raise _wrong_value(operation, field[1]) from None
+        raise fail(ErrorCode.INVALID_JSON, "The body must be a JSON object with the field 'model'.") from None
     except RecursionError:
         raise fail(ErrorCode.INVALID_JSON, "The body is nested too deeply.") from None
     except UnicodeDecodeError:
@@ -68,9 +68,5 @@ def _json(body: Body) -> _Call:
         raise fail(ErrorCode.INVALID_JSON, f"The body is not valid JSON: {detail}.") from None
 
 
-def _wrong_type(message: str) -> RequestError:
-    if message.endswith("`$.model`"):
-        return fail(ErrorCode.INVALID_VALUE, _MODEL_WRONG, param="model")
-    if message.endswith("`$.stream`"):
-        return fail(ErrorCode.INVALID_VALUE, _STREAM_WRONG, param="stream")
-    return fail(ErrorCode.INVALID_JSON, "The body must be a JSON object with the field 'model'.")
+def _wrong_value(operation: Operation, field: str) -> RequestError:
+    return fail(ErrorCode.INVALID_VALUE, f"Field '{field}' must be {allowed(operation, field)}.", param=field)
