@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from slipway_crds.conditions import Reason
 from slipway_runtime.domain.failure import RuntimeFailure
@@ -21,6 +22,15 @@ class QuietServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Take no signal handler: the supervisor decides what a signal means."""
         yield
+
+
+class Protocol(HttpToolsProtocol):
+    """Shows applications the transport that a request came by, as the extension ``slipway.transport``."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {"slipway.transport": {"transport": self.transport}}
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -44,7 +54,7 @@ def make_server(app: ASGIApp) -> QuietServer:
     """A server for ``app`` that logs problems only; requests are logged by the router."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         loop="uvloop",
         lifespan="off",

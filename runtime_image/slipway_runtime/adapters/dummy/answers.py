@@ -9,6 +9,7 @@ import orjson
 from prometheus_client import Counter
 from starlette.responses import StreamingResponse
 
+from slipway_runtime.adapters.dummy.tally import Count
 from slipway_runtime.domain.dummy import DummyRequest, count_words, max_tokens, tokens
 from slipway_runtime.domain.openai import ApiError, usage
 
@@ -30,11 +31,14 @@ class Answer:
         self.chat = chat
         self.count = max_tokens(body, answer_tokens)
         self.fail_at = knobs.fail_at_token
-        self.usage = usage(count_words(prompt), self.count)
-        self.include_usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        self.prompt = count_words(prompt)
+        self.usage = usage(self.prompt, self.count)
+        options = body.get("stream_options") or {}
+        self.include_usage = bool(options.get("include_usage"))
+        self.continuous_usage = self.include_usage and bool(options.get("continuous_usage_stats"))
+        self.model = model
         self._knobs = knobs
         self._created = int(time.time())
-        self._model = model
 
     async def pieces(self) -> AsyncIterator[str]:
         """The text's pieces, in time."""
@@ -56,7 +60,7 @@ class Answer:
             "id": f"{'chatcmpl' if self.chat else 'cmpl'}-dummy",
             "object": kind,
             "created": self._created,
-            "model": self._model,
+            "model": self.model,
             "choices": choices,
         }
 
@@ -81,14 +85,23 @@ async def completion_body(answer: Answer, counter: Counter) -> dict[str, Any]:
     return {**body, "usage": answer.usage}
 
 
-def stream_body(answer: Answer, counter: Counter) -> StreamingResponse:
-    """The answer as server-sent events, ending with ``data: [DONE]``."""
+def stream_body(answer: Answer, counter: Counter, count: Count) -> StreamingResponse:
+    """The answer as server-sent events, ending with ``data: [DONE]``. ``count`` learns what is in each."""
+
+    def chunk(text: str | None, finish: str | None, done: int) -> bytes:
+        content = answer.envelope([answer.choice(text, finish, chunk=True)], chunk=True)
+        return _event({**content, "usage": usage(answer.prompt, done)} if answer.continuous_usage else content)
 
     async def events() -> AsyncIterator[bytes]:
+        done = 0
         async for piece in answer.pieces():
+            if count.dropped:
+                return
             counter.inc()
-            yield _event(answer.envelope([answer.choice(piece, None, chunk=True)], chunk=True))
-        yield _event(answer.envelope([answer.choice(None, "length", chunk=True)], chunk=True))
+            done += 1
+            count.announce(answer.model, answer.prompt, done)
+            yield chunk(piece, None, done)
+        yield chunk(None, "length", done)
         if answer.include_usage:
             yield _event({**answer.envelope([], chunk=True), "usage": answer.usage})
         yield b"data: [DONE]\n\n"

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from slipway_crds.conditions import Reason
 from slipway_runtime.adapters.dummy.answers import Answer, completion_body, stream_body
+from slipway_runtime.adapters.dummy.tally import Tally, count_of
 from slipway_runtime.adapters.embeddings_http import embeddings_body, pack_floats, read_texts
 from slipway_runtime.adapters.openai_http import ERROR_HANDLERS, json_response, read_json, unless_disconnected
 from slipway_runtime.domain.dummy import DummyOptions, count_words, embedding, parse_knobs
@@ -35,6 +36,7 @@ class DummyServer:
         self._served = served
         self._filled: list[bytearray] = []
         self._registry = CollectorRegistry()
+        self._tally = Tally()
         self._tokens = Counter("dummy_tokens", "Tokens generated.", registry=self._registry)
 
     def load(self) -> None:
@@ -65,8 +67,9 @@ class DummyServer:
             Route("/v1/embeddings", self._embed, methods=["POST"]),
             Route("/v1/models", self._models),
             Route("/health", self._health),
+            *self._tally.routes(),
         ]
-        return Starlette(routes=routes, exception_handlers=ERROR_HANDLERS)
+        return self._tally.around(Starlette(routes=routes, exception_handlers=ERROR_HANDLERS))
 
     def metrics(self) -> str:
         """Prometheus text."""
@@ -93,9 +96,11 @@ class DummyServer:
         if knobs.memory_mib:
             self._fill(knobs.memory_mib)
         answer = Answer(body, model, knobs, self._options.answer_tokens, chat=chat)
+        count = count_of(request)
         if body.get("stream"):
-            return stream_body(answer, self._tokens)
+            return stream_body(answer, self._tokens, count)
         content = await unless_disconnected(request, completion_body(answer, self._tokens))
+        count.announce(model, answer.prompt, answer.count)
         return json_response(content)
 
     async def _embed(self, request: Request) -> Response:
@@ -104,6 +109,7 @@ class DummyServer:
         texts = read_texts(body)
         vectors = [embedding(text if isinstance(text, str) else repr(text), self._options.dimensions) for text in texts]
         words = sum(count_words(text) if isinstance(text, str) else len(text) for text in texts)
+        count_of(request).announce(model, words, 0)
         return json_response(embeddings_body(model, vectors, usage(words), body.get("encoding_format"), pack_floats))
 
     async def _models(self, _: Request) -> Response:
