@@ -15,6 +15,7 @@ prepare() {
 if [[ $tiers == *apiserver* || $tiers == *cluster* ]]; then prepare tests.cluster bin; fi
 if [[ $tiers == *cluster* ]]; then prepare tests.cluster images; fi
 if [[ $tiers == *engines* ]]; then prepare tests.engines_environment; fi
+if [[ $tiers == *local* ]]; then prepare tests.clients_environment; fi
 for preparation in "${preparations[@]}"; do wait "$preparation"; done
 
 # ONNX Runtime reports to its vendor unless told not to; the runtime itself tells it.
