@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +18,16 @@ from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint,
 from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
 
 
-async def serve(port: int, engine_ports: list[int], access_log: BinaryIO) -> None:
+def sources_of(engine_ports: Sequence[int]) -> Sources:
+    """One model with a replica at each port, open to one key."""
     endpoints = tuple(Endpoint("127.0.0.1", engine) for engine in engine_ports)
     model = Model(MODEL, (MODEL,), frozenset({Task.CHAT}), frozenset({Operation.CHAT_COMPLETIONS}), endpoints=endpoints)
     keys = KeyRing.of([(hash_key(KEY), Key(Caller("default/bench")))])
-    sources = Sources(CatalogueStore(Catalogue.of([model])), KeyStore(keys), lambda: True)
+    return Sources(CatalogueStore(Catalogue.of([model])), KeyStore(keys), lambda: True)
+
+
+async def serve(port: int, engine_ports: Sequence[int], access_log: BinaryIO) -> None:
+    sources = sources_of(engine_ports)
     async with serving(sources, host="127.0.0.1", port=port, access_log=access_log):
         await asyncio.Event().wait()
 

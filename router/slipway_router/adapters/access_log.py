@@ -6,13 +6,16 @@ The lines say who asked for what and how it went; never what was said.
 import asyncio
 from typing import BinaryIO, Final
 
-import orjson
+import msgspec
 
 from slipway_router.domain.exchange import Exchange
 
 FLUSH_SECONDS: Final = 0.25
 MAX_PENDING: Final = 20_000
 """Lines kept while the stream is slow; further ones are counted and dropped."""
+
+_encode: Final = msgspec.json.Encoder().encode
+"""Lines as large as their text. orjson's would keep their buffers of 8 KiB until they are written."""
 
 
 class AccessLog:
@@ -31,7 +34,7 @@ class AccessLog:
         if len(self._pending) >= MAX_PENDING:
             self._dropped += 1
             return
-        self._pending.append(orjson.dumps(record(exchange)))
+        self._pending.append(_encode(record(exchange)))
         if self._timer is None:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
 
@@ -46,7 +49,7 @@ class AccessLog:
 
     def _write(self, lines: list[bytes], dropped: int) -> None:
         if dropped:
-            lines.append(orjson.dumps({"event": "access_log_dropped", "lines": dropped}))
+            lines.append(_encode({"event": "access_log_dropped", "lines": dropped}))
         self._stream.write(b"\n".join(lines) + b"\n")
         self._stream.flush()
 

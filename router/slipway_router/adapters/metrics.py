@@ -5,7 +5,6 @@ client library's own counters and histograms take a lock for each, five times pe
 """
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -56,13 +55,13 @@ class _Series:
     __slots__ = ("aborted", "completion_tokens", "duration", "first_byte", "prompt_tokens", "retries", "statuses")
 
     def __init__(self) -> None:
-        self.statuses: Counter[int] = Counter()
+        self.statuses: dict[int, int] = {}
         self.duration = _Times()
         self.first_byte = _Times()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.retries = 0
-        self.aborted: Counter[str] = Counter()
+        self.aborted: dict[str, int] = {}
 
 
 class RequestMetrics(Collector):
@@ -81,7 +80,7 @@ class RequestMetrics(Collector):
             series = self._series[name] = _Series()
             namespace, plain = (model.namespace, model.name) if model is not None else ("", "")
             self._keys[name] = _Key(namespace, plain, exchange.route.name)
-        series.statuses[exchange.status] += 1
+        series.statuses[exchange.status] = series.statuses.get(exchange.status, 0) + 1
         series.duration.add(exchange.ended - exchange.started)
         if exchange.first_byte is not None:
             series.first_byte.add(exchange.first_byte - exchange.started)
@@ -90,7 +89,7 @@ class RequestMetrics(Collector):
         if exchange.attempts > 1:
             series.retries += exchange.attempts - 1
         if exchange.aborted:
-            series.aborted[exchange.aborted] += 1
+            series.aborted[exchange.aborted] = series.aborted.get(exchange.aborted, 0) + 1
 
     def collect(self) -> Iterable[Metric]:
         """The families, as the library wants them."""

@@ -1,0 +1,127 @@
+"""The router without sockets: requests and answers go straight into its protocols, in the same process.
+
+What is left is the router's own work, without the kernel's and the event loop's. So it can be repeated thousands of
+times on a busy machine, and profiled.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, BinaryIO, Final
+
+from benchmarks.router.slipway import sources_of
+from benchmarks.router.traffic import ANSWER, KEY, PATH, body
+from slipway_router.app.router import RouterOptions, serving
+
+_CONNECT_TURNS: Final = 10
+"""Turns of the loop in which a connection to an engine is there."""
+
+
+class Wire(asyncio.Transport):
+    """A transport that keeps what is written until someone reads it."""
+
+    def __init__(self, protocol: asyncio.Protocol) -> None:
+        super().__init__({"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8000)})
+        self.protocol = protocol
+        self.written: list[bytes] = []
+        self._closing = False
+        self.write = self.written.append  # type: ignore[method-assign, assignment]
+        protocol.connection_made(self)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        self._closing = True
+
+    abort = close
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+class _Server:
+    sockets = ()
+
+    def close(self) -> None:
+        """Nothing listens."""
+
+
+class WireLoop(asyncio.SelectorEventLoop):
+    """An event loop whose connections are wires."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factories: list[Callable[[], asyncio.Protocol]] = []
+        """Of the servers that were started."""
+        self.engines: list[Wire] = []
+        """Connections that were made."""
+
+    async def create_server(self, factory: Any, *_: Any, **__: Any) -> Any:
+        self.factories.append(factory)
+        return _Server()
+
+    async def create_connection(self, factory: Any, *_: Any, **__: Any) -> Any:
+        self.engines.append(Wire(factory()))
+        return self.engines[-1], self.engines[-1].protocol
+
+
+class HotPath:
+    """One caller's connection to a router, and the engine behind it."""
+
+    def __init__(self, loop: WireLoop) -> None:
+        self._loop = loop
+        self._caller = Wire(loop.factories[0]())
+
+    async def connect(self, request: bytes, answer: bytes) -> None:
+        """Until every replica has a connection; each is taken with one request."""
+        while len(self._loop.engines) < 2:
+            self._caller.protocol.data_received(request)
+            for _ in range(_CONNECT_TURNS):
+                await asyncio.sleep(0)
+            self._answer((answer,))
+
+    def _answer(self, reads: tuple[bytes, ...]) -> None:
+        for wire in self._loop.engines:
+            if wire.written:
+                wire.written.clear()
+                for data in reads:
+                    wire.protocol.data_received(data)
+
+    def ask(self, request: bytes, *reads: bytes) -> None:
+        """One request, and the engine's answer in ``reads``."""
+        caller = self._caller
+        caller.protocol.data_received(request)
+        self._answer(reads)
+        if not caller.written:
+            raise AssertionError("no answer came")
+        caller.written.clear()
+
+
+@asynccontextmanager
+async def hot_path(access_log: BinaryIO | None, options: RouterOptions | None = None) -> AsyncIterator[HotPath]:
+    """A router with two replicas. To be run in a `WireLoop`."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, WireLoop)
+    async with serving(sources_of([9001, 9002]), host="127.0.0.1", port=1, access_log=access_log, options=options):
+        path = HotPath(loop)
+        await path.connect(REQUEST, PLAIN_ANSWER)
+        yield path
+
+
+def _request() -> bytes:
+    content = body(stream=False)
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {KEY}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+REQUEST: Final = _request()
+"""As wrk sends it."""
+PLAIN_ANSWER: Final = (
+    "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sat, 21 Nov 2026 14:00:00 GMT\r\nContent-Type: application/json\r\n"
+    f"Content-Length: {len(ANSWER)}\r\nConnection: keep-alive\r\n\r\n{ANSWER}"
+).encode()
+"""As nginx, in the engine's place, sends it."""
