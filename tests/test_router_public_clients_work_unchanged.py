@@ -1,7 +1,6 @@
 """Unchanged client libraries of OpenAI, Anthropic, LangChain and LiteLLM on real engines through the router."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
