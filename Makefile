@@ -25,6 +25,7 @@ check: $(VENV)/dev ## Format, lint, types, import layers, drift of generated fil
 	$(BIN)/python -m slipway_crds.generate crds charts/slipway/files/crds --check
 	$(BIN)/python -m slipway_crds.generate docs docs/reference --check
 	$(BIN)/python -m slipway_runtime.reference docs/reference/engine-arguments.md --check
+	$(BIN)/python -m slipway_router.api_reference docs/reference/api.md --check
 	$(BIN)/python -m slipway_router.reference docs/reference/router-configuration.md --check
 
 generate: $(VENV)/dev ## Write the files that are made from the models
@@ -32,6 +33,7 @@ generate: $(VENV)/dev ## Write the files that are made from the models
 	$(BIN)/python -m slipway_crds.generate crds charts/slipway/files/crds
 	$(BIN)/python -m slipway_crds.generate docs docs/reference
 	$(BIN)/python -m slipway_runtime.reference docs/reference/engine-arguments.md
+	$(BIN)/python -m slipway_router.api_reference docs/reference/api.md
 	$(BIN)/python -m slipway_router.reference docs/reference/router-configuration.md
 
 lock: $(VENV)/uv ## Pin every dependency anew, with hashes

@@ -14,11 +14,11 @@ from slipway_router.adapters.access_log import AccessLog
 from slipway_router.adapters.admin_api import build_admin
 from slipway_router.adapters.engine_pool import EnginePools
 from slipway_router.adapters.holding import PROGRESS_SECONDS, Holder
-from slipway_router.adapters.http_api import ModelsApi, build_api
 from slipway_router.adapters.http_server import HttpServer
 from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
+from slipway_router.app.api import build_api
 from slipway_router.app.options import Features
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.domain.authentication import Authenticate
@@ -107,7 +107,7 @@ class Router:
             max_body_bytes=options.max_body_bytes,
             new_id=new_id,
         )
-        api = build_api(ModelsApi(sources.catalogue, authenticate), sources.synced, new_id)
+        api = build_api(sources.catalogue, sources.synced, authenticate, new_id)
         self._data = HttpServer(api, self.pipeline, options.request_timeout)
         self._admin = HttpServer(build_admin(registry, self._not_ready))
         self._watcher: asyncio.Task[None] | None = None

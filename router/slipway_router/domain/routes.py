@@ -109,16 +109,17 @@ def _by_path(routes: Iterable[Route]) -> Mapping[bytes, Route]:
 
 BY_PATH: Final[Mapping[bytes, Route]] = _by_path(ROUTES)
 """Route of each path, as it stands in the request line."""
-_BELOW_MODEL: Final[Mapping[bytes, Route]] = _by_path(
+BELOW_MODEL: Final[Mapping[bytes, Route]] = _by_path(
     (_TEI_EMBEDDINGS, _TEI_RERANK, _TEI_TOKENIZE, *(below for below, _ in _TEI))
 )
+"""Route of each path behind ``/tei/MODEL``."""
 
 
 def below_model(path: bytes) -> tuple[Route, str] | None:
     """The route and the model's name of a path ``/tei/MODEL/…``; None for every other path."""
     if not path.startswith(TEI_PREFIX):
         return None
-    for suffix, route in _BELOW_MODEL.items():
+    for suffix, route in BELOW_MODEL.items():
         name = path[len(TEI_PREFIX) : -len(suffix)]
         if name and path.endswith(suffix):
             return route, unquote_to_bytes(name).decode(errors="replace")
@@ -145,7 +146,7 @@ def paths_of(operations: Iterable[Operation]) -> tuple[str, ...]:
     named = [route.path for route in ROUTES if route.operation in wanted and route.dialect is not Dialect.TEI]
     below = [
         f"/tei/MODEL{route.path}"
-        for route in _BELOW_MODEL.values()
+        for route in BELOW_MODEL.values()
         if route.operation in wanted - {Operation.EMBEDDINGS}
     ]
     return (*named, *below)

@@ -1,0 +1,59 @@
+"""Puts together what the data port serves besides the hot path: the table's calls and their handlers."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from slipway_router.adapters.api_dispatch import Handlers, Identify, cold_routes
+from slipway_router.adapters.api_documents import DocumentsApi
+from slipway_router.adapters.http_api import (
+    HealthApi,
+    ModelsApi,
+    RequestIds,
+    on_crash,
+    on_http_error,
+    on_request_error,
+)
+from slipway_router.domain.api_table import TABLE, by_path
+from slipway_router.domain.catalogue import CatalogueStore
+from slipway_router.domain.errors import ErrorCode, RequestError, fail
+from slipway_router.domain.exchange import Exchange, Headers, Step
+from slipway_router.domain.keys import Caller
+from slipway_router.domain.openapi import document
+from slipway_router.domain.routes import ROUTES
+
+
+def identify_by(step: Step) -> Identify:
+    """Finds callers as ``step``, which authenticates inference calls, does."""
+
+    async def identify(headers: Headers, peer: str) -> Caller:
+        exchange = Exchange(ROUTES[0], dict(headers), peer, "", 0.0)
+        waiting = step(exchange)
+        if waiting is not None:
+            await waiting
+        if exchange.caller is None:
+            raise fail(ErrorCode.INVALID_API_KEY, "No API key given. Send it as 'Authorization: Bearer KEY'.")
+        return exchange.caller
+
+    return identify
+
+
+def build_api(
+    catalogue: CatalogueStore, synced: Callable[[], bool], authenticate: Step, new_id: Callable[[], str]
+) -> Starlette:
+    """The ASGI application behind the hot path."""
+    handlers: Handlers = {
+        **ModelsApi(catalogue).handlers(),
+        **HealthApi(synced).handlers(),
+        **DocumentsApi(document(TABLE, version("slipway"))).handlers(),
+    }
+    app = Starlette(
+        routes=cold_routes(by_path(TABLE), handlers, identify_by(authenticate)),
+        middleware=[Middleware(RequestIds, new_id=new_id)],
+        exception_handlers={RequestError: on_request_error, HTTPException: on_http_error, Exception: on_crash},
+    )
+    app.router.redirect_slashes = False
+    return app

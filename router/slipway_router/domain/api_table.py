@@ -1,0 +1,26 @@
+"""Every call of the data port, in one table.
+
+From it come the allow-list of paths, who may call what, the bodies that are accepted, the OpenAPI document and the
+reference. A path that stands neither here nor below a mount is answered with 404.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from slipway_router.domain.api_entries import Entry
+from slipway_router.domain.api_inference import INFERENCE
+from slipway_router.domain.api_management import DOCUMENTS, HEALTH, MODELS
+
+TABLE: Final[tuple[Entry, ...]] = (*INFERENCE, *MODELS, *HEALTH, *DOCUMENTS)
+SOCKET_PATHS: Final = frozenset(path.encode() for entry in TABLE if entry.socket for path in entry.paths)
+"""Where a connection may become a WebSocket."""
+
+
+def by_path(entries: Iterable[Entry]) -> Mapping[str, tuple[Entry, ...]]:
+    """The entries of each path, aliases too; inference first where one path has both."""
+    paths: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for path in entry.paths:
+            paths.setdefault(path, []).append(entry)
+    return MappingProxyType({path: tuple(found) for path, found in paths.items()})
