@@ -10,4 +10,5 @@ pytest_plugins = (
     "tests.chart_fixtures",
     "tests.installation_fixtures",
     "tests.engine_cases",
+    "tests.otel_collector",
 )

@@ -144,3 +144,11 @@ def test_a_cpu_build_beside_gpus_is_a_fallback() -> None:
     assert SERVER.device_fallback is None
     assert ON_GPUS.device_fallback is None
     assert "runtime-vllm" in str(replace(SERVER, gpus=1).device_fallback)
+
+
+def test_spans_go_where_the_pod_says() -> None:
+    traced = replace(SERVER, traces_endpoint="http://collector:4318/v1/traces")
+    assert "--otlp-traces-endpoint=http://collector:4318/v1/traces" in command_line(traced, ())
+    given = command_line(traced, ("--otlp-traces-endpoint=http://other",))
+    assert [flag for flag in given if "otlp" in flag] == ["--otlp-traces-endpoint=http://other"]
+    assert not [flag for flag in command_line(SERVER, ()) if "otlp" in flag]

@@ -21,6 +21,7 @@ from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.api import build_api
 from slipway_router.app.options import Features
 from slipway_router.app.pipeline import Pipeline, RequestIds
+from slipway_router.app.telemetry import build_traces
 from slipway_router.domain.authentication import Authenticate
 from slipway_router.domain.balancing import Balancer
 from slipway_router.domain.bodies import MAX_BUFFERED_BYTES, Bodies, CheckAnnouncedSize
@@ -92,7 +93,9 @@ class Router:
         registry = registry_of(count, CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced))
         self._log = AccessLog(access_log, loop) if access_log is not None else None
         observer = sources.observer
-        on_end = _in_turn([count, *([self._log] if self._log else []), *([observer.ended] if observer else [])])
+        traces = self._traces = build_traces(options.features.telemetry)
+        endings: tuple[Ending | None, ...] = (traces, count, self._log, observer.ended if observer else None)
+        on_end = _in_turn([ending for ending in endings if ending is not None])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
         relays = self._relays = RelayParts(
             loop, time.monotonic, self._balancer, self._pools, holder, bodies, options.caller_timeout, on_end
@@ -100,8 +103,8 @@ class Router:
         authenticate = Authenticate(sources.keys, time.time)
         new_id = RequestIds()
         self.pipeline = Pipeline(
-            on_headers=(authenticate, CheckAnnouncedSize(options.max_body_bytes)),
-            on_body=_body_steps(sources, options),
+            on_headers=(*((traces.begin,) if traces else ()), authenticate, CheckAnnouncedSize(options.max_body_bytes)),
+            on_body=(*_body_steps(sources, options), *((traces.sending,) if traces else ())),
             on_end=on_end,
             relays=relays,
             max_body_bytes=options.max_body_bytes,
@@ -159,6 +162,8 @@ class Router:
         await self._pools.close()
         if self._log is not None:
             await self._log.close()
+        if self._traces is not None:
+            await self._traces.close()
         return cut
 
 

@@ -9,6 +9,7 @@ from slipway_router.domain.catalogue import Model
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.keys import Caller
 from slipway_router.domain.routes import Route
+from slipway_router.domain.tracing import Trace
 
 Body = bytes | bytearray
 """A request's body; nobody changes it once it is complete."""
@@ -90,6 +91,8 @@ class Exchange:
     endpoint: str = ""
     """``host:port`` of the replica."""
     attempts: int = 0
+    trace: Trace | None = None
+    """Its place in a trace; None unless traces are on."""
 
     status: int = 0
     """Status of the answer; 499 if the caller left before one."""

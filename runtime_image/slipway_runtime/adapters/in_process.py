@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from slipway_runtime.adapters.concurrency import BoundedConcurrency, Concurrency, Refuse, refuse_in_openais_envelope
 from slipway_runtime.adapters.http_server import BACKLOG, QuietServer, bind, make_server
 from slipway_runtime.adapters.threads import run_in_thread
+from slipway_runtime.adapters.tracing import RequestSpans
 from slipway_runtime.domain.engine import EngineExit
 
 _STOP_SECONDS = 10.0
@@ -56,8 +57,10 @@ class InProcessEngine:
         port: int,
         bound: Concurrency,
         refuse: Refuse = refuse_in_openais_envelope,
+        spans: RequestSpans | None = None,
     ) -> None:
         self._model = model
+        self._spans = spans
         self._bound = bound
         self._refuse = refuse
         self._address = (host, port)
@@ -86,7 +89,8 @@ class InProcessEngine:
             sock.close()
             raise
         bounded = BoundedConcurrency(self._model.application(self._ended), self._bound, self._refuse)
-        server = self._server = make_server(self._counting(bounded))
+        counted = self._counting(bounded)
+        server = self._server = make_server(counted if self._spans is None else self._spans.wrap(counted))
         self._bounded = bounded
         self._thread = threading.Thread(target=self._serve, args=(server, sock), name="data-port", daemon=True)
         # Only now, so that nobody's request waits while the model loads; the thread need not be waited for.
@@ -114,6 +118,8 @@ class InProcessEngine:
             self._server.should_exit = self._server.force_exit = True
             await run_in_thread(partial(self._thread.join, _STOP_SECONDS), name="stop")
         self._model.close()
+        if self._spans is not None:
+            await run_in_thread(self._spans.close, name="last-spans")
         return await self.wait()
 
     def _serve(self, server: QuietServer, sock: socket.socket) -> None:

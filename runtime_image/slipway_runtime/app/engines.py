@@ -3,21 +3,23 @@
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from slipway_crds.conditions import Reason
 from slipway_crds.engines import ENGINES, EngineType, Task
 from slipway_crds.runtime_env import RuntimeEnv
-from slipway_runtime.adapters.concurrency import Concurrency
+from slipway_runtime.adapters.concurrency import Concurrency, Refuse, refuse_in_openais_envelope
 from slipway_runtime.adapters.cpus import usable_cpus
 from slipway_runtime.adapters.diffusers.folder import check_pipeline_folder
 from slipway_runtime.adapters.dummy.server import DummyServer
-from slipway_runtime.adapters.in_process import InProcessEngine
+from slipway_runtime.adapters.in_process import InProcessEngine, ModelServer
 from slipway_runtime.adapters.llamacpp.devices import choose_device, found_devices
 from slipway_runtime.adapters.llamacpp.files import find_model
 from slipway_runtime.adapters.llamacpp.gguf import read_header
 from slipway_runtime.adapters.llamacpp.spec import llamacpp_spec
 from slipway_runtime.adapters.process_engine import ProcessEngine
+from slipway_runtime.adapters.tracing import request_spans, traces_endpoint
 from slipway_runtime.adapters.vllm.installation import installed_build
 from slipway_runtime.adapters.vllm.spec import describe_server, vllm_spec
 from slipway_runtime.domain.arguments import parse_arguments
@@ -71,7 +73,7 @@ def _dummy(env: RuntimeEnv) -> MakeEngine:
 
     def make(_: Weights) -> Engine:
         bound = Concurrency.of(env.max_concurrency or DUMMY_SLOTS)
-        return InProcessEngine(DummyServer(options, served_names(env)), env.host, env.data_port, bound)
+        return _in_process(env, DummyServer(options, served_names(env)), bound)
 
     return make
 
@@ -120,7 +122,7 @@ def _onnx(env: RuntimeEnv) -> MakeEngine:
         )
         server = OnnxServer(_needed(weights, env), config)
         bound = Concurrency.of(config.max_concurrency)
-        return InProcessEngine(server, env.host, env.data_port, bound, refuse_when_full)
+        return _in_process(env, server, bound, refuse_when_full)
 
     return make
 
@@ -141,7 +143,7 @@ def _diffusers(env: RuntimeEnv) -> MakeEngine:
         server = DiffusersServer(folder, options, served_names(env), gpu_count=env.gpu_count, threads=threads)
         # While one run is on its way, requests for the next gather.
         bound = Concurrency(env.max_concurrency or 2 * options.max_batch, options.max_queue)
-        return InProcessEngine(server, env.host, env.data_port, bound)
+        return _in_process(env, server, bound)
 
     return make
 
@@ -153,9 +155,18 @@ def _vllm(env: RuntimeEnv) -> MakeEngine:
     def make(weights: Weights) -> Engine:
         names, folder = served_names(env), _needed(weights, env)
         server = describe_server(env, build, names, tasks(env), folder, weights.adapters)
+        server = replace(server, traces_endpoint=traces_endpoint(os.environ))
         return ProcessEngine(vllm_spec(server, env.engine_args, connect_host(env)))
 
     return make
+
+
+def _in_process(
+    env: RuntimeEnv, server: ModelServer, bound: Concurrency, refuse: Refuse = refuse_in_openais_envelope
+) -> Engine:
+    attributes = {"gen_ai.provider.name": env.engine.value, "gen_ai.request.model": served_names(env)[0]}
+    spans = request_spans(os.environ, attributes)
+    return InProcessEngine(server, env.host, env.data_port, bound, refuse, spans)
 
 
 def _require(package: str, env: RuntimeEnv) -> None:

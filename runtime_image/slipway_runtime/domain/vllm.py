@@ -85,6 +85,8 @@ class VllmServer:
     """What the container may use."""
     max_concurrency: int | None
     adapters: tuple[LoraAdapter, ...] = ()
+    traces_endpoint: str = ""
+    """Where its spans go, by OTLP over HTTP; empty: it makes none."""
 
     @property
     def device_fallback(self) -> str | None:
@@ -158,6 +160,8 @@ def _defaults(server: VllmServer, given: frozenset[str]) -> Iterable[str]:
     # An image's address in a request must not make this process call just anybody, least of all inside the cluster.
     yield f"--allowed-media-domains={_NO_DOMAIN}"
     yield "--disable-access-log-for-endpoints=/health,/metrics"
+    if server.traces_endpoint:
+        yield f"--otlp-traces-endpoint={server.traces_endpoint}"
     if server.max_concurrency is not None:
         yield f"--max-num-seqs={server.max_concurrency}"
     if server.build == "cuda" and server.gpus > 1 and given.isdisjoint(_PARALLEL):

@@ -13,6 +13,8 @@ import threading
 import warnings
 from typing import Final
 
+from slipway_runtime.adapters.tracing import SERVICE_NAME
+
 _MODULE: Final = "vllm.entrypoints.openai.api_server"
 # For vLLM and the libraries in it; the container's own environment wins.
 _ENVIRONMENT: Final = {
@@ -23,6 +25,9 @@ _ENVIRONMENT: Final = {
     "HF_HUB_OFFLINE": "1",
     # A site that may be asked for an image must not send us on to another one.
     "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
+    # Spans go the same way as those of other engines; gRPC is its default.
+    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+    "OTEL_SERVICE_NAME": SERVICE_NAME,
 }
 _COMPILERS: Final = ("g++", "clang++", "c++")
 
