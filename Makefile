@@ -27,6 +27,7 @@ check: $(VENV)/dev ## Format, lint, types, import layers, drift of generated fil
 	$(BIN)/python -m slipway_runtime.reference docs/reference/engine-arguments.md --check
 	$(BIN)/python -m slipway_router.api_reference docs/reference/api.md --check
 	$(BIN)/python -m slipway_router.reference docs/reference/router-configuration.md --check
+	$(BIN)/python -m slipway_router.chart_schema charts/slipway/values.schema.json --check
 
 generate: $(VENV)/dev ## Write the files that are made from the models
 	$(BIN)/python -m slipway_crds.generate crds crds/generated
@@ -35,6 +36,7 @@ generate: $(VENV)/dev ## Write the files that are made from the models
 	$(BIN)/python -m slipway_runtime.reference docs/reference/engine-arguments.md
 	$(BIN)/python -m slipway_router.api_reference docs/reference/api.md
 	$(BIN)/python -m slipway_router.reference docs/reference/router-configuration.md
+	$(BIN)/python -m slipway_router.chart_schema charts/slipway/values.schema.json
 
 lock: $(VENV)/uv ## Pin every dependency anew, with hashes
 	bash requirements/compile.sh

@@ -1,13 +1,28 @@
 """What the chart writes into the environment is what the programs read."""
 
+from pathlib import Path
+
 import pytest
 
 from slipway_crds.engines import EngineType
 from slipway_operator.app.settings import Settings as OperatorSettings
+from slipway_router.app.options import (
+    AdminOptions,
+    CorsOptions,
+    LedgerOptions,
+    LimitsOptions,
+    SessionOptions,
+    StoreOptions,
+    TlsOptions,
+)
 from slipway_router.app.settings import Settings as RouterSettings
-from tests.chart import Helm, environment, of_kind
+from tests.chart import Helm, container, environment, of_kind
+from tests.cluster.errors import CommandError
 
 pytestmark = pytest.mark.apiserver
+
+LEDGER = LedgerOptions(folder="/var/lib/slipway/usage")
+SESSIONS = SessionOptions(file="/var/lib/slipway/sessions.sqlite")
 
 
 def test_the_operator_reads_its_settings(helm: Helm) -> None:
@@ -25,7 +40,55 @@ def test_the_operator_reads_its_settings(helm: Helm) -> None:
 def test_the_router_reads_its_settings(helm: Helm) -> None:
     objects = helm.render("watchNamespaces={team-a}", "router.drainSeconds=42", "router.logLevel=warning")
     settings = RouterSettings.load(environment(objects, "slipway-router"))
-    assert settings == RouterSettings(watch_namespaces=("team-a",), drain_timeout=42.0, log_level="warning")
+    assert settings == RouterSettings(
+        watch_namespaces=("team-a",), drain_timeout=42.0, log_level="warning", ledger=LEDGER, sessions=SESSIONS
+    )
+    mounts = {item["name"]: item["mountPath"] for item in container(objects, "slipway-router")["volumeMounts"]}
+    assert Path(LEDGER.folder).parent == Path(SESSIONS.file).parent == Path(mounts["state"])
+
+
+def test_the_router_reads_its_configuration_file(helm: Helm, tmp_path: Path) -> None:
+    objects = helm.render(
+        "router.config.limits.fail_mode=open",
+        "router.config.cors.origins={https://chat.example.com}",
+        "router.config.sessions.max_messages=30",
+        "router.config.store.timeout=1500ms",
+        "router.tls.secretName=cert",
+        "router.adminApi.manageModels=true",
+    )
+    variables = environment(objects, "slipway-router")
+    file = tmp_path / "config.toml"
+    file.write_text(of_kind(objects, "ConfigMap")["slipway-router"]["data"][Path(variables["SLIPWAY_CONFIG"]).name])
+    settings = RouterSettings.load(variables, file)
+    assert settings == RouterSettings(
+        limits=LimitsOptions(fail_mode="open"),
+        cors=CorsOptions(origins=("https://chat.example.com",)),
+        store=StoreOptions(timeout=1.5),
+        sessions=SESSIONS.model_copy(update={"max_messages": 30}),
+        ledger=LEDGER,
+        tls=TlsOptions(cert_file="/etc/slipway/tls/tls.crt", key_file="/etc/slipway/tls/tls.key"),
+        admin=AdminOptions(manage_models=True),
+    )
+    mounts = {item["name"]: item["mountPath"] for item in container(objects, "slipway-router")["volumeMounts"]}
+    assert mounts["config"] == str(Path(variables["SLIPWAY_CONFIG"]).parent)
+    assert mounts["tls"] == str(Path(settings.tls.cert_file).parent)
+
+
+def test_the_stores_address_comes_from_a_secret(helm: Helm) -> None:
+    objects = helm.render("router.store.urlSecret.name=valkey", "router.replicas=3")
+    variables = {item["name"]: item for item in container(objects, "slipway-router")["env"]}
+    assert variables["SLIPWAY_STORE_URL"]["valueFrom"] == {"secretKeyRef": {"name": "valkey", "key": "url"}}
+
+
+def test_a_volume_is_one_routers_at_a_time(helm: Helm) -> None:
+    objects = helm.render("router.persistence.enabled=true", "router.persistence.size=5Gi")
+    deployment = of_kind(objects, "Deployment")["slipway-router"]["spec"]
+    volumes = {item["name"]: item for item in deployment["template"]["spec"]["volumes"]}
+    claim = of_kind(objects, "PersistentVolumeClaim")[volumes["state"]["persistentVolumeClaim"]["claimName"]]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "5Gi"
+    assert deployment["strategy"] == {"type": "Recreate"}
+    with pytest.raises(CommandError, match=r"router\.persistence is for one replica"):
+        helm.render("router.persistence.enabled=true", "router.replicas=2")
 
 
 def test_a_router_may_take_longer_to_stop_than_its_last_request(helm: Helm) -> None:

@@ -35,6 +35,12 @@ def test_the_router_reads_slipways_resources_and_endpoints_and_writes_demand_alo
     assert written == {("slipway.dev", "modeldeployments/status", "patch")}
 
 
+def test_loading_models_by_the_admin_api_needs_a_right_that_is_asked_for(helm: Helm) -> None:
+    asked = set(_rights(of_kind(helm.render("router.adminApi.manageModels=true"), "ClusterRole")["slipway-router"]))
+    usual = set(_rights(of_kind(helm.render(), "ClusterRole")["slipway-router"]))
+    assert asked - usual == {("slipway.dev", "modeldeployments", "patch")}
+
+
 def test_named_namespaces_get_roles_and_the_cluster_gets_none(helm: Helm) -> None:
     objects = helm.render("watchNamespaces={team-a,team-b}")
     names = {

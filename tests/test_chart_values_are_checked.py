@@ -45,6 +45,9 @@ def test_the_readme_lists_every_value_with_its_default() -> None:
         ("watchNamespaces={Team_A}", "'Team_A' does not match pattern"),
         ("router.logLevel=loud", "value must be one of 'debug', 'info', 'warning', 'error'"),
         ("image.tag=a b", "does not match pattern"),
+        ("router.config.limits.failMode=open", "additional properties 'failMode' not allowed"),
+        ("router.config.limits.fail_mode=ajar", "value must be one of 'open', 'closed'"),
+        ("router.config.data_port=80", "additional properties 'data_port' not allowed"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(helm: Helm, value: str, complaint: str) -> None:
