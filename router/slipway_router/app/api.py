@@ -1,6 +1,7 @@
 """Puts together what the data port serves besides the hot path: the table's calls and their handlers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -9,6 +10,7 @@ from starlette.middleware import Middleware
 
 from slipway_router.adapters.api_dispatch import Handlers, Identify, cold_routes
 from slipway_router.adapters.api_documents import DocumentsApi
+from slipway_router.adapters.api_simple import SimpleApi
 from slipway_router.adapters.http_api import (
     HealthApi,
     ModelsApi,
@@ -17,6 +19,8 @@ from slipway_router.adapters.http_api import (
     on_http_error,
     on_request_error,
 )
+from slipway_router.adapters.http_cycle import Front
+from slipway_router.adapters.inner_calls import InnerCalls
 from slipway_router.domain.api_table import TABLE, by_path
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
@@ -41,19 +45,32 @@ def identify_by(step: Step) -> Identify:
     return identify
 
 
-def build_api(
-    catalogue: CatalogueStore, synced: Callable[[], bool], authenticate: Step, new_id: Callable[[], str]
-) -> Starlette:
-    """The ASGI application behind the hot path."""
-    handlers: Handlers = {
-        **ModelsApi(catalogue).handlers(),
-        **HealthApi(synced).handlers(),
-        **DocumentsApi(document(TABLE, version("slipway"))).handlers(),
-    }
-    app = Starlette(
-        routes=cold_routes(by_path(TABLE), handlers, identify_by(authenticate)),
-        middleware=[Middleware(RequestIds, new_id=new_id)],
-        exception_handlers={RequestError: on_request_error, HTTPException: on_http_error, Exception: on_crash},
-    )
-    app.router.redirect_slashes = False
-    return app
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """What the calls work with."""
+
+    catalogue: CatalogueStore
+    synced: Callable[[], bool]
+    authenticate: Step
+    new_id: Callable[[], str]
+    front: Front
+    """Where inference calls go."""
+
+
+class Api:
+    """The ASGI application behind the hot path, and what it keeps."""
+
+    def __init__(self, parts: ApiParts) -> None:
+        inner = InnerCalls(parts.front)
+        handlers: Handlers = {
+            **ModelsApi(parts.catalogue).handlers(),
+            **HealthApi(parts.synced).handlers(),
+            **DocumentsApi(document(TABLE, version("slipway"))).handlers(),
+            **SimpleApi(parts.catalogue, inner).handlers(),
+        }
+        self.app = Starlette(
+            routes=cold_routes(by_path(TABLE), handlers, identify_by(parts.authenticate)),
+            middleware=[Middleware(RequestIds, new_id=parts.new_id)],
+            exception_handlers={RequestError: on_request_error, HTTPException: on_http_error, Exception: on_crash},
+        )
+        self.app.router.redirect_slashes = False

@@ -18,7 +18,7 @@ from slipway_router.adapters.http_server import HttpServer
 from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
-from slipway_router.app.api import build_api
+from slipway_router.app.api import Api, ApiParts
 from slipway_router.app.options import Features
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.app.telemetry import build_traces
@@ -110,8 +110,8 @@ class Router:
             max_body_bytes=options.max_body_bytes,
             new_id=new_id,
         )
-        api = build_api(sources.catalogue, sources.synced, authenticate, new_id)
-        self._data = HttpServer(api, self.pipeline, options.request_timeout)
+        self._api = Api(ApiParts(sources.catalogue, sources.synced, authenticate, new_id, self.pipeline))
+        self._data = HttpServer(self._api.app, self.pipeline, options.request_timeout)
         self._admin = HttpServer(build_admin(registry, self._not_ready))
         self._watcher: asyncio.Task[None] | None = None
 
