@@ -4,12 +4,14 @@ The numbers of requests are kept in plain attributes and turned into Prometheus'
 client library's own counters and histograms take a lock for each, five times per request.
 """
 
+import platform
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -52,16 +54,28 @@ class _Key(NamedTuple):
 class _Series:
     """The numbers of one model and route."""
 
-    __slots__ = ("aborted", "completion_tokens", "duration", "first_byte", "prompt_tokens", "retries", "statuses")
+    __slots__ = (
+        "aborted",
+        "completion_tokens",
+        "duration",
+        "errors",
+        "first_byte",
+        "first_token",
+        "prompt_tokens",
+        "retries",
+        "statuses",
+    )
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
         self.duration = _Times()
         self.first_byte = _Times()
+        self.first_token = _Times()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.retries = 0
         self.aborted: dict[str, int] = {}
+        self.errors: dict[str, int] = {}
 
 
 class RequestMetrics(Collector):
@@ -84,45 +98,68 @@ class RequestMetrics(Collector):
         series.duration.add(exchange.ended - exchange.started)
         if exchange.first_byte is not None:
             series.first_byte.add(exchange.first_byte - exchange.started)
+            if exchange.stream:
+                series.first_token.add(exchange.first_byte - exchange.started)
         series.prompt_tokens += exchange.prompt_tokens
         series.completion_tokens += exchange.completion_tokens
         if exchange.attempts > 1:
             series.retries += exchange.attempts - 1
         if exchange.aborted:
             series.aborted[exchange.aborted] = series.aborted.get(exchange.aborted, 0) + 1
+        if exchange.problem is not None:
+            code = exchange.problem.code.code
+            series.errors[code] = series.errors.get(code, 0) + 1
 
     def collect(self) -> Iterable[Metric]:
         """The families, as the library wants them."""
-        requests = CounterMetricFamily("slipway_router_requests", "Requests by status.", labels=(*_ROUTE, "status"))
-        tokens = CounterMetricFamily(
-            "slipway_router_tokens", "Tokens as engines counted them.", labels=(*_ROUTE, "kind")
-        )
-        retries = CounterMetricFamily("slipway_router_retries", "Further tries.", labels=_ROUTE)
-        aborted = CounterMetricFamily(
-            "slipway_router_aborted", "Answers that did not end well, by who broke them off.", labels=(*_ROUTE, "by")
-        )
-        duration = HistogramMetricFamily(
-            "slipway_router_request_duration_seconds",
-            "From the header of a request to the end of its answer.",
-            labels=_ROUTE,
-        )
-        first_byte = HistogramMetricFamily(
-            "slipway_router_time_to_first_byte_seconds",
-            "From the header of a request to the first byte of the engine's answer.",
-            labels=_ROUTE,
-        )
-        for name, series in list(self._series.items()):
-            key = self._keys[name]
-            for status, count in series.statuses.items():
-                requests.add_metric([*key, str(status)], count)
-            tokens.add_metric([*key, "prompt"], series.prompt_tokens)
-            tokens.add_metric([*key, "completion"], series.completion_tokens)
-            retries.add_metric(key, series.retries)
-            for culprit, count in series.aborted.items():
-                aborted.add_metric([*key, culprit], count)
-            duration.add_metric(key, series.duration.buckets(), series.duration.total)
-            first_byte.add_metric(key, series.first_byte.buckets(), series.first_byte.total)
-        return (requests, tokens, retries, aborted, duration, first_byte)
+        numbers = [(self._keys[name], series) for name, series in list(self._series.items())]
+        return (*_counters(numbers), *_histograms(numbers))
+
+
+def _counters(numbers: Sequence[tuple[_Key, _Series]]) -> Iterable[Metric]:
+    requests = CounterMetricFamily("slipway_router_requests", "Requests by status.", labels=(*_ROUTE, "status"))
+    tokens = CounterMetricFamily("slipway_router_tokens", "Tokens as engines counted them.", labels=(*_ROUTE, "kind"))
+    retries = CounterMetricFamily("slipway_router_retries", "Further tries.", labels=_ROUTE)
+    aborted = CounterMetricFamily(
+        "slipway_router_aborted", "Answers that did not end well, by who broke them off.", labels=(*_ROUTE, "by")
+    )
+    errors = CounterMetricFamily(
+        "slipway_router_errors", "Requests that ended in an error, by its code.", labels=(*_ROUTE, "code")
+    )
+    for key, series in numbers:
+        for status, count in series.statuses.items():
+            requests.add_metric([*key, str(status)], count)
+        tokens.add_metric([*key, "prompt"], series.prompt_tokens)
+        tokens.add_metric([*key, "completion"], series.completion_tokens)
+        retries.add_metric(key, series.retries)
+        for culprit, count in series.aborted.items():
+            aborted.add_metric([*key, culprit], count)
+        for code, count in series.errors.items():
+            errors.add_metric([*key, code], count)
+    return (requests, tokens, retries, aborted, errors)
+
+
+def _histograms(numbers: Sequence[tuple[_Key, _Series]]) -> Iterable[Metric]:
+    duration = HistogramMetricFamily(
+        "slipway_router_request_duration_seconds",
+        "From the header of a request to the end of its answer.",
+        labels=_ROUTE,
+    )
+    first_byte = HistogramMetricFamily(
+        "slipway_router_time_to_first_byte_seconds",
+        "From the header of a request to the first byte of the engine's answer.",
+        labels=_ROUTE,
+    )
+    first_token = HistogramMetricFamily(
+        "slipway_router_time_to_first_token_seconds",
+        "From the header of a request for a stream to the first event of the engine's answer.",
+        labels=_ROUTE,
+    )
+    for key, series in numbers:
+        duration.add_metric(key, series.duration.buckets(), series.duration.total)
+        first_byte.add_metric(key, series.first_byte.buckets(), series.first_byte.total)
+        first_token.add_metric(key, series.first_token.buckets(), series.first_token.total)
+    return (duration, first_byte, first_token)
 
 
 class CurrentState(Collector):
@@ -155,6 +192,11 @@ class CurrentState(Collector):
         yield GaugeMetricFamily("slipway_router_buffered_bytes", text, value=float(self._bodies.size))
         text = "1 when the router knows its models and keys."
         yield GaugeMetricFamily("slipway_router_synced", text, value=float(self._synced()))
+        build = GaugeMetricFamily(
+            "slipway_router_build_info", "1, with what runs as labels.", labels=("version", "python")
+        )
+        build.add_metric([version("slipway"), platform.python_version()], 1)
+        yield build
 
 
 def registry_of(*collectors: Collector) -> CollectorRegistry:
@@ -162,4 +204,5 @@ def registry_of(*collectors: Collector) -> CollectorRegistry:
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)
+    ProcessCollector(registry=registry)  # Memory, processor time and open files, by the names all dashboards know.
     return registry

@@ -15,6 +15,7 @@ from slipway_router.adapters.admin_api import build_admin
 from slipway_router.adapters.engine_pool import EnginePools
 from slipway_router.adapters.holding import PROGRESS_SECONDS, Holder
 from slipway_router.adapters.http_server import HttpServer
+from slipway_router.adapters.key_metrics import KeyMetrics
 from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
@@ -89,12 +90,13 @@ class Router:
         room = self._room = WaitingRoom()
         self._pools = EnginePools(loop, options.provider_tls)
         bodies = Bodies(options.max_buffered_bytes)
-        count = RequestMetrics()
-        registry = registry_of(count, CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced))
+        count, by_key = RequestMetrics(), KeyMetrics()
+        state = CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced)
+        registry = registry_of(count, by_key, state)
         self._log = AccessLog(access_log, loop) if access_log is not None else None
         observer = sources.observer
         traces = self._traces = build_traces(options.features.telemetry)
-        endings: tuple[Ending | None, ...] = (traces, count, self._log, observer.ended if observer else None)
+        endings: tuple[Ending | None, ...] = (traces, count, by_key, self._log, observer.ended if observer else None)
         on_end = _in_turn([ending for ending in endings if ending is not None])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
         relays = self._relays = RelayParts(
