@@ -20,10 +20,10 @@ from slipway_router.adapters.metrics import CurrentState, RequestMetrics, regist
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.api import Api, ApiParts
+from slipway_router.app.identity import build_identity
 from slipway_router.app.options import Features
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.app.telemetry import build_traces
-from slipway_router.domain.authentication import Authenticate
 from slipway_router.domain.balancing import Balancer
 from slipway_router.domain.bodies import MAX_BUFFERED_BYTES, Bodies, CheckAnnouncedSize
 from slipway_router.domain.catalogue import CatalogueStore
@@ -102,17 +102,18 @@ class Router:
         relays = self._relays = RelayParts(
             loop, time.monotonic, self._balancer, self._pools, holder, bodies, options.caller_timeout, on_end
         )
-        authenticate = Authenticate(sources.keys, time.time)
+        identity = self._identity = build_identity(sources.keys, options.features, time.time)
+        authenticate = identity.authenticate
         new_id = RequestIds()
         self.pipeline = Pipeline(
             on_headers=(*((traces.begin,) if traces else ()), authenticate, CheckAnnouncedSize(options.max_body_bytes)),
-            on_body=(*_body_steps(sources, options), *((traces.sending,) if traces else ())),
+            on_body=(*identity.body_steps, *_body_steps(sources, options), *((traces.sending,) if traces else ())),
             on_end=on_end,
             relays=relays,
             max_body_bytes=options.max_body_bytes,
             new_id=new_id,
         )
-        self._api = Api(ApiParts(sources.catalogue, sources.synced, authenticate, new_id, self.pipeline))
+        self._api = Api(ApiParts(sources.catalogue, sources.synced, authenticate.at_once, new_id, self.pipeline))
         self._data = HttpServer(self._api.app, self.pipeline, options.request_timeout)
         self._admin = HttpServer(build_admin(registry, self._not_ready))
         self._watcher: asyncio.Task[None] | None = None
@@ -145,6 +146,7 @@ class Router:
         await self._data.start(host, port)
         if admin_port is not None:
             await self._admin.start(host, admin_port)
+        await self._identity.start()
         self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
@@ -161,6 +163,7 @@ class Router:
         await self._admin.drain(0)
         if self._watcher is not None:
             self._watcher.cancel()
+        await self._identity.close()
         await self._pools.close()
         if self._log is not None:
             await self._log.close()

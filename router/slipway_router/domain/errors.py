@@ -19,6 +19,9 @@ class ErrorCode(Enum):
 
     INVALID_API_KEY = ("invalid_api_key", HTTPStatus.UNAUTHORIZED, "authentication_error")
     EXPIRED_API_KEY = ("expired_api_key", HTTPStatus.UNAUTHORIZED, "authentication_error")
+    REVOKED_API_KEY = ("key_revoked", HTTPStatus.UNAUTHORIZED, "authentication_error")
+    INVALID_TOKEN = ("invalid_token", HTTPStatus.UNAUTHORIZED, "authentication_error")
+    EXPIRED_TOKEN = ("expired_token", HTTPStatus.UNAUTHORIZED, "authentication_error")
     ADMIN_REQUIRED = ("admin_required", HTTPStatus.FORBIDDEN, "permission_error")
     NOT_ENABLED = ("not_enabled", HTTPStatus.FORBIDDEN, "permission_error")
     MODEL_NOT_ALLOWED = ("model_not_allowed", HTTPStatus.FORBIDDEN, "permission_error")
@@ -48,6 +51,7 @@ class ErrorCode(Enum):
     ENGINE_UNREACHABLE = ("engine_unreachable", HTTPStatus.BAD_GATEWAY, _SERVER)
     ENGINE_FAILED = ("engine_error", HTTPStatus.BAD_GATEWAY, _SERVER)
     ENGINE_TIMEOUT = ("engine_timeout", HTTPStatus.GATEWAY_TIMEOUT, _SERVER)
+    IDENTITY_UNAVAILABLE = ("identity_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     STORE_UNAVAILABLE = ("store_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     MANAGER_FAILED = ("manager_failed", HTTPStatus.BAD_GATEWAY, _SERVER)
     INTERNAL = ("internal_error", HTTPStatus.INTERNAL_SERVER_ERROR, _SERVER)
