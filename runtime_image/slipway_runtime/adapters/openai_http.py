@@ -63,6 +63,8 @@ async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result
     finally:
         working.cancel()
         hang_up.cancel()
+        # Its exception holds this frame, which would hold it in turn, and the request's body until that is collected.
+        del working
 
 
 async def _hang_up(request: Request) -> None:
