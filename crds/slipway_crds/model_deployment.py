@@ -16,6 +16,7 @@ from slipway_crds.serving_spec import (
     Placement,
     RequestDefaults,
     RequestLimits,
+    ResponseCache,
     Routing,
 )
 from slipway_crds.workload_spec import Adapter, Cache, EngineSpec, ModelSource, PodTemplate, Resources
@@ -138,6 +139,8 @@ class ModelDeploymentSpec(ApiModel):
     """Parameters of requests that leave them out."""
     limits: RequestLimits | None = None
     """Bounds of what a request may ask for."""
+    response_cache: ResponseCache | None = None
+    """Answers to equal requests, kept by the router. Left out: none are."""
     cache: Cache | None = None
     """A volume for the weights. Left out: each pod fetches its own."""
     lifecycle: Lifecycle = Lifecycle()

@@ -133,13 +133,29 @@ class RequestLimits(ApiModel):
     """Bounds of what a request may ask for."""
 
     max_tokens: _Tokens | None = None
-    """Most tokens to generate. Default: 2048."""
+    """Most tokens to generate; a request that asks for more gets this many. Default: 2048, or `defaults.maxTokens` if
+    that is more, but no more than vllm's `--max-model-len`."""
     max_prompt_tokens: _Tokens | None = None
-    """Longest prompt. Default: 8192."""
+    """Longest prompt, at four bytes a token; pictures do not count. Longer ones are refused. Default: 8192."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1_073_741_824, json_schema_extra={"format": "int64"})] | None = (
         None
     )
     """Largest request body, in bytes. Default: the router's."""
+
+
+class ResponseCache(ApiModel):
+    """Answers that are kept and given again to equal requests whose answer can only be the same: embeddings and the
+    like, and texts with temperature 0, `top_k` 1 or a seed."""
+
+    enabled: bool = True
+    """Default: true."""
+    ttl: Duration = "1h"
+    """How long an answer is kept at most. Default: 1h."""
+    scope: Literal["Key", "Shared"] = "Key"
+    """`Key`: only the key that asked gets the answer again. `Shared`: every key that may call the model.
+    Default: Key."""
+    max_entries: Annotated[int, Field(ge=1, le=10_000_000, json_schema_extra={"format": "int32"})] | None = None
+    """Most answers of this model that a router keeps. Default: as many as its memory for answers takes."""
 
 
 class Lifecycle(ApiModel):

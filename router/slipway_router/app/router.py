@@ -30,6 +30,7 @@ from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.exchange import Ending, Exchange, Step
 from slipway_router.domain.keys import KeyStore
 from slipway_router.domain.observing import Observer
+from slipway_router.domain.parameters import set_parameters
 from slipway_router.domain.parsing import parse_call
 from slipway_router.domain.pictures import CheckPictures
 from slipway_router.domain.provider import KeyLookup, no_keys
@@ -180,6 +181,7 @@ def _body_steps(sources: Sources, options: RouterOptions) -> tuple[Step, ...]:
         authorise,
         check_task,
         check_available,
+        set_parameters,
         FindProviderKey(sources.provider_keys),
         CheckPictures(options.image_hosts),
         *((sources.observer.begun,) if sources.observer else ()),

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from slipway_crds.engines import Operation
 
 T = TypeVar("T")
-Maybe: TypeAlias = T | None | UnsetType
+Maybe: TypeAlias = T | UnsetType | None
 
 MAX_STOPS: Final = 16
 MAX_CHOICES: Final = 128
@@ -108,6 +108,15 @@ class Messages(Generation, gc=False, frozen=True):
     stop_sequences: StopList = UNSET
 
 
+ANSWER_FIELDS: Final[Mapping[type[Call], tuple[str, ...]]] = MappingProxyType(
+    {
+        Chat: ("max_tokens", "max_completion_tokens"),
+        Completions: ("max_tokens",),
+        Responses: ("max_output_tokens",),
+        Messages: ("max_tokens",),
+    }
+)
+"""What says how long an answer may become; the first one is set where the caller says nothing."""
 _TYPES: Final[Mapping[Operation, type[Call]]] = {
     Operation.CHAT_COMPLETIONS: Chat,
     Operation.COMPLETIONS: Completions,

@@ -12,6 +12,7 @@ from typing import Final
 
 from slipway_crds.engines import ENGINES, OPERATION_TASKS, EngineType, Operation, Task
 from slipway_router.domain.provider import Provider
+from slipway_router.domain.request_policy import RequestPolicy
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,6 +46,7 @@ class CallPolicy:
 
 
 DEFAULT_POLICY: Final = CallPolicy()
+DEFAULT_REQUESTS: Final = RequestPolicy()
 
 
 def operations_of(engine: EngineType, tasks: Iterable[Task]) -> frozenset[Operation]:
@@ -80,6 +82,7 @@ class Model:
     reason: str = ""
     """Why it cannot serve, as one word; empty when it can or when nobody knows."""
     policy: CallPolicy = DEFAULT_POLICY
+    requests: RequestPolicy = DEFAULT_REQUESTS
     key: str = field(init=False)
     """``namespace/name``."""
 

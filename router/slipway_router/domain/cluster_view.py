@@ -14,6 +14,7 @@ from slipway_crds.serving_spec import Queue, Routing, Timeouts
 from slipway_router.domain.catalogue import DEFAULT_POLICY, CallPolicy, Catalogue, Endpoint, Model, operations_of
 from slipway_router.domain.keys import NO_LIMITS, Caller, Key, KeyRing, Limits
 from slipway_router.domain.provider import Provider
+from slipway_router.domain.request_policy import request_policy_of
 
 ServiceKey = tuple[str, str]
 """Namespace and name of a Service."""
@@ -70,6 +71,7 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
         device=deployment.status.device or "",
         reason="" if reason in (None, Reason.READY) else str(reason),
         policy=policy_of(deployment.spec.routing),
+        requests=request_policy_of(deployment),
     )
 
 

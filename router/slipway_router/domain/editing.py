@@ -33,9 +33,9 @@ def in_json(body: Body, edits: Mapping[str, bytes], *, absent: bool = False) -> 
         missing.pop(name, None)
     if missing:
         end = body.rindex(b"}")
-        empty = not body[body.index(b"{") + 1 : end].strip()
-        added = b",".join(b"%b:%b" % (msgspec.json.encode(name), value) for name, value in missing.items())
-        pieces += (view[done:end], added if empty else b"," + added, view[end:])
+        added = b",".join([b"%b:%b" % (msgspec.json.encode(name), value) for name, value in missing.items()])
+        # An object that has a field has its name.
+        pieces += (view[done:end], b"," + added if b'"' in body else added, view[end:])
     else:
         pieces.append(view[done:])
     return tuple(pieces)

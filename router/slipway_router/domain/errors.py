@@ -34,6 +34,7 @@ class ErrorCode(Enum):
     INVALID_JSON = ("invalid_json", HTTPStatus.BAD_REQUEST, _INVALID)
     INVALID_FORM = ("invalid_form", HTTPStatus.BAD_REQUEST, _INVALID)
     INVALID_VALUE = ("invalid_value", HTTPStatus.BAD_REQUEST, _INVALID)
+    CONTEXT_LENGTH_EXCEEDED = ("context_length_exceeded", HTTPStatus.BAD_REQUEST, _INVALID)
     MISSING_FIELD = ("missing_required_parameter", HTTPStatus.BAD_REQUEST, _INVALID)
     UNSUPPORTED_ENCODING = ("unsupported_content_encoding", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _INVALID)
     BODY_TOO_LARGE = ("request_too_large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _INVALID)

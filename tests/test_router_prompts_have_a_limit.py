@@ -1,0 +1,108 @@
+"""Prompts that are longer than their model takes are refused; pictures do not count, and each text of a batch does."""
+
+import json
+from typing import Any
+
+import pytest
+
+from slipway_crds.engines import EngineType, Task
+from slipway_router.domain.catalogue import Model, operations_of
+from slipway_router.domain.errors import ErrorCode, RequestError
+from slipway_router.domain.exchange import Exchange
+from slipway_router.domain.parameters import set_parameters
+from slipway_router.domain.parsing import parse_call
+from slipway_router.domain.request_policy import RequestPolicy
+from slipway_router.domain.routes import BY_PATH, below_model
+
+CHAT, TEXT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"
+EMBEDDINGS, RERANK, CLASSIFY = "/v1/embeddings", "/v1/rerank", "/classify"
+LIMIT = 100
+FITS, LONG = "x" * 4 * LIMIT, "x" * (4 * LIMIT + 1)
+PICTURE = "data:image/png;base64," + "A" * 10_000
+
+
+def step(path: str, fields: Any, **limits: Any) -> None:
+    policy = RequestPolicy(**{"max_prompt_tokens": LIMIT, **limits})
+    tasks = frozenset(Task) - {Task.IMAGES}
+    operations = operations_of(EngineType.VLLM, tasks)
+    route = BY_PATH.get(path.encode())
+    if route is None:
+        below = below_model(path.encode())
+        assert below is not None
+        route = below[0]
+    body = json.dumps({"model": "m", **fields}, ensure_ascii=False).encode()
+    exchange = Exchange(route, {}, "", "r", 0.0, body)
+    parse_call(exchange)
+    exchange.model = Model("m", ("m",), tasks, operations, requests=policy)
+    set_parameters(exchange)
+
+
+def said(content: Any, **fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": content, **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "param"),
+    [
+        (CHAT, said(LONG), "messages"),
+        (CHAT, said([{"type": "text", "text": LONG}]), "messages"),
+        (CHAT, {"messages": [{"role": "user", "content": "x" * 300}] * 2}, "messages"),
+        (CHAT, said("\u4e2d" * 140), "messages"),
+        (CHAT, said(None, tool_calls=[{"function": {"name": "f", "arguments": LONG}}]), "messages"),
+        (CHAT, said(7, hidden=LONG), "messages"),
+        (MESSAGES, said("Hi") | {"system": LONG}, "messages"),
+        (MESSAGES, said([{"type": "tool_result", "content": [{"type": "text", "text": LONG}]}]), "messages"),
+        (RESPONSES, {"input": LONG}, "input"),
+        (RESPONSES, {"input": [{"role": "user", "content": [{"type": "input_text", "text": LONG}]}]}, "input"),
+        (RESPONSES, {"input": "Hi", "instructions": LONG}, "input"),
+        (TEXT, {"prompt": LONG}, "prompt"),
+        (TEXT, {"prompt": ["Hi", LONG]}, "prompt"),
+        (TEXT, {"prompt": [1] * (LIMIT + 1)}, "prompt"),
+        (TEXT, {"prompt": [[1, 2], [1] * (LIMIT + 1)]}, "prompt"),
+        (EMBEDDINGS, {"input": LONG}, "input"),
+        (EMBEDDINGS, {"input": ["Hi", LONG]}, "input"),
+        (EMBEDDINGS, {"input": [[1], [1] * (LIMIT + 1)]}, "input"),
+        (RERANK, {"query": LONG, "documents": []}, "query"),
+        (RERANK, {"query": "Hi", "documents": ["Hi", {"text": LONG}]}, "documents"),
+        (CLASSIFY, {"input": LONG}, "input"),
+        ("/embed", {"inputs": ["Hi", LONG]}, "inputs"),
+        ("/tei/m/embed", {"inputs": LONG}, "inputs"),
+        ("/tei/m/similarity", {"inputs": {"source_sentence": "Hi", "sentences": [LONG]}}, "inputs"),
+        ("/tei/m/rerank", {"query": "Hi", "texts": [LONG]}, "texts"),
+    ],
+)
+def test_refused(path: str, fields: Any, param: str) -> None:
+    with pytest.raises(RequestError, match=rf"'{param}' is about 1\d\d tokens long.*takes {LIMIT}") as caught:
+        step(path, fields)
+    assert (caught.value.problem.code, caught.value.problem.param) == (ErrorCode.CONTEXT_LENGTH_EXCEEDED, param)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (CHAT, said(FITS)),
+        (CHAT, said([{"type": "image_url", "image_url": {"url": PICTURE}}, {"type": "text", "text": "What is it?"}])),
+        (CHAT, said([{"type": "input_audio", "input_audio": {"data": "A" * 10_000}}])),
+        (CHAT, said("\\" * 300)),
+        (MESSAGES, said([{"type": "image", "source": {"type": "base64", "data": "A" * 10_000}}])),
+        (RESPONSES, {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": PICTURE}]}]}),
+        (TEXT, {"prompt": [FITS, FITS, FITS]}),
+        (TEXT, {"prompt": [1] * LIMIT}),
+        (TEXT, {"prompt": [[1] * LIMIT] * 10}),
+        (EMBEDDINGS, {"input": [FITS] * 50}),
+        (EMBEDDINGS, {"input": LONG, "truncate_prompt_tokens": 10}),
+        (EMBEDDINGS, {"input": [{"image": PICTURE}]}),
+        (RERANK, {"query": FITS, "documents": [FITS] * 20}),
+        ("/embed", {"inputs": LONG, "truncate": True}),
+        ("/tokenize", {"prompt": LONG}),
+    ],
+)
+def test_served(path: str, fields: Any) -> None:
+    step(path, fields)
+
+
+def test_a_model_can_have_a_smaller_body() -> None:
+    step(CHAT, said("x" * 50), max_body_bytes=200)
+    with pytest.raises(RequestError, match="larger than 200 bytes") as caught:
+        step(CHAT, said("x" * 200), max_body_bytes=200)
+    assert caught.value.problem.status == 413
