@@ -8,6 +8,7 @@ from slipway_router.domain.calls import Call
 from slipway_router.domain.catalogue import Model
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.keys import Caller
+from slipway_router.domain.limit_verdict import Reservation
 from slipway_router.domain.routes import Route
 from slipway_router.domain.tracing import Trace
 
@@ -74,6 +75,8 @@ class Exchange:
     max_tokens: int = 0
     """Most tokens that each answer may have; 0 if the operation generates none, or nobody bounds them."""
     model: Model | None = None
+    reservation: Reservation | None = None
+    """What the request holds of its caller's limits."""
     edits: dict[str, bytes] = field(default_factory=dict)
     """Fields of the JSON body that the engine gets with other values than the caller sent: name and JSON."""
     edits_absent: bool = False
