@@ -21,6 +21,7 @@ from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.api import Api, ApiParts
 from slipway_router.app.identity import build_identity
+from slipway_router.app.limits import Limiting
 from slipway_router.app.options import Features
 from slipway_router.app.pipeline import Pipeline, RequestIds
 from slipway_router.app.telemetry import build_traces
@@ -93,11 +94,19 @@ class Router:
         bodies = Bodies(options.max_buffered_bytes)
         count, by_key = RequestMetrics(), KeyMetrics()
         state = CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced)
-        registry = registry_of(count, by_key, state)
+        limits = self._limits = Limiting(options.features)
+        registry = registry_of(count, by_key, state, limits.collector)
         self._log = AccessLog(access_log, loop) if access_log is not None else None
         observer = sources.observer
         traces = self._traces = build_traces(options.features.telemetry)
-        endings: tuple[Ending | None, ...] = (traces, count, by_key, self._log, observer.ended if observer else None)
+        endings: tuple[Ending | None, ...] = (
+            traces,
+            count,
+            by_key,
+            self._log,
+            limits.ending,
+            observer.ended if observer else None,
+        )
         on_end = _in_turn([ending for ending in endings if ending is not None])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
         relays = self._relays = RelayParts(
@@ -108,7 +117,11 @@ class Router:
         new_id = RequestIds()
         self.pipeline = Pipeline(
             on_headers=(*((traces.begin,) if traces else ()), authenticate, CheckAnnouncedSize(options.max_body_bytes)),
-            on_body=(*identity.body_steps, *_body_steps(sources, options), *((traces.sending,) if traces else ())),
+            on_body=(
+                *identity.body_steps,
+                *_body_steps(sources, options, limits),
+                *((traces.sending,) if traces else ()),
+            ),
             on_end=on_end,
             relays=relays,
             max_body_bytes=options.max_body_bytes,
@@ -148,6 +161,7 @@ class Router:
         if admin_port is not None:
             await self._admin.start(host, admin_port)
         await self._identity.start()
+        await self._limits.start()
         self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
@@ -166,6 +180,7 @@ class Router:
             self._watcher.cancel()
         await self._identity.close()
         await self._pools.close()
+        await self._limits.close()
         if self._log is not None:
             await self._log.close()
         if self._traces is not None:
@@ -173,7 +188,7 @@ class Router:
         return cut
 
 
-def _body_steps(sources: Sources, options: RouterOptions) -> tuple[Step, ...]:
+def _body_steps(sources: Sources, options: RouterOptions, limits: Limiting) -> tuple[Step, ...]:
     """What is done with a request that is complete, in this order."""
     return (
         parse_call,
@@ -182,6 +197,7 @@ def _body_steps(sources: Sources, options: RouterOptions) -> tuple[Step, ...]:
         check_task,
         check_available,
         set_parameters,
+        limits.step,
         FindProviderKey(sources.provider_keys),
         CheckPictures(options.image_hosts),
         *((sources.observer.begun,) if sources.observer else ()),
