@@ -12,32 +12,10 @@ from typing import Any, BinaryIO, Final
 from benchmarks.router.slipway import sources_of
 from benchmarks.router.traffic import ANSWER, KEY, PATH, body
 from slipway_router.app.router import RouterOptions, serving
+from tests.fakes.wires import Wire
 
 _CONNECT_TURNS: Final = 10
 """Turns of the loop in which a connection to an engine is there."""
-
-
-class Wire(asyncio.Transport):
-    """A transport that keeps what is written until someone reads it."""
-
-    def __init__(self, protocol: asyncio.Protocol) -> None:
-        super().__init__({"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8000)})
-        self.protocol = protocol
-        self.written: list[bytes] = []
-        self._closing = False
-        self.write = self.written.append  # type: ignore[method-assign, assignment]
-        protocol.connection_made(self)
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def close(self) -> None:
-        self._closing = True
-
-    abort = close
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
 
 class _Server:
@@ -57,11 +35,11 @@ class WireLoop(asyncio.SelectorEventLoop):
         self.engines: list[Wire] = []
         """Connections that were made."""
 
-    async def create_server(self, factory: Any, *_: Any, **__: Any) -> Any:
+    async def create_server(self, factory: Any, *_: Any, **__: Any) -> Any:  # type: ignore[override]
         self.factories.append(factory)
         return _Server()
 
-    async def create_connection(self, factory: Any, *_: Any, **__: Any) -> Any:
+    async def create_connection(self, factory: Any, *_: Any, **__: Any) -> Any:  # type: ignore[override]
         self.engines.append(Wire(factory()))
         return self.engines[-1], self.engines[-1].protocol
 

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from slipway_router.adapters.downstream import Downstream, Running
 from slipway_router.domain.bodies import Bodies, too_large
 from slipway_router.domain.errors import ErrorCode, Problem
-from slipway_router.domain.exchange import Exchange, Headers
+from slipway_router.domain.exchange import Exchange, Fields, Headers
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE: Final = b"connection: close\r\n"
@@ -28,7 +28,7 @@ class Front(Protocol):
     max_body_bytes: int
     bodies: Bodies
 
-    def open(self, method: bytes, path: bytes, headers: Headers, peer: str) -> Exchange | None:
+    def open(self, method: bytes, path: bytes, headers: Headers | Fields, peer: str) -> Exchange | None:
         """The exchange for a request on a hot path; None for everything else."""
         ...
 
@@ -55,9 +55,9 @@ class HotCycle(RequestResponseCycle):
         transport: asyncio.Transport,
         on_done: Callable[["HotCycle"], None],
         *,
-        keep_alive: bool,
-        chunks: bool,
-        expects_continue: bool,
+        keep_alive: bool = True,
+        chunks: bool = True,
+        expects_continue: bool = False,
     ) -> None:
         # Not super().__init__(): only the attributes below are used of a cycle that waits in uvicorn's queue.
         self.transport = transport
@@ -72,7 +72,8 @@ class HotCycle(RequestResponseCycle):
         self._chunks = chunks
         self._expects_continue = expects_continue
         self._problem = front.screen(exchange)
-        self._size = 0
+        self.size = 0
+        """Bytes of the body so far."""
         self._its_turn = False
         self._head = b""
         self._chunked = False
@@ -90,11 +91,17 @@ class HotCycle(RequestResponseCycle):
         if self.body_complete:
             self._run()
 
+    def take_whole(self, body: bytes) -> None:
+        """The request came in one piece, and it is its turn."""
+        self._its_turn = True
+        self.take_body(body)
+        self.end_body()
+
     def take_body(self, piece: bytes) -> None:
         """Keep a piece of the body; nothing is kept of a request that will be refused."""
-        self._size += len(piece)
+        self.size += len(piece)
         limit = self._front.max_body_bytes
-        if self._size > limit:
+        if self.size > limit:
             self._stop_taking(too_large(limit))
         elif self._problem is None and not self._front.bodies.add(self._exchange, piece):
             message = "The router holds as many request bodies as it may. Try again."

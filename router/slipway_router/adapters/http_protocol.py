@@ -9,44 +9,46 @@ from typing import Any, Final
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from slipway_router.adapters.http_cycle import Front, HotCycle
+from slipway_router.adapters.http_refusing import RefusingProtocol
+from slipway_router.adapters.known_heads import HeadMemory
 from slipway_router.domain.errors import ErrorCode, Problem
 
 MAX_HEAD: Final = 65536
 """Bytes of a request's header."""
 MAX_PIPELINE: Final = 32
 """Requests that a client may send ahead of the answers."""
-LINGER_SECONDS: Final = 2.0
-"""How long the rest of a refused request is read, and thrown away, so that the client gets to see the answer."""
 
 _log = logging.getLogger(__name__)
 
 
-class RouterProtocol(HttpToolsProtocol):
+class RouterProtocol(RefusingProtocol):
     """One client connection."""
 
     def __init__(
         self, config: Config, server_state: ServerState, front: Front, loop: asyncio.AbstractEventLoop
     ) -> None:
-        super().__init__(config, server_state, app_state={}, _loop=loop)
+        super().__init__(config, server_state, loop)
         self._front = front
         self._hot: HotCycle | None = None
         """The newest request, if it is a hot one: the parser's body pieces belong to it."""
         self._active: HotCycle | None = None
         """The hot request that is being answered."""
         self._peer = ""
+        self._between = True
+        """Whether the parser stands before the first byte of a request."""
+        self._begun = 0
+        """Requests that began in the read being parsed."""
+        self._memory = HeadMemory()
         self._head_bytes = 0
         self._in_head = True
         self._moved = False
         """Whether the read being parsed brought more than header fields, trailers and sizes of chunks."""
-        self._lingering = False
         self._ignoring = False
         """Whether the request being parsed came after the connection's end was decided."""
-        self._reading_since: float | None = None
-        """When the request that is being read began; None if none is."""
         self._idle_since: float | None = None
         """When the last answer ended; None while there is something to do."""
         self._held_since: float | None = None
@@ -92,8 +94,10 @@ class RouterProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; on what is not HTTP, answer in the envelope and hang up."""
-        if self._lingering:
+        if self._lingering or (self._between and self._take_known(data)):
             return
+        is_start = self._between
+        self._begun = 0
         self._moved = False
         try:
             self.parser.feed_data(data)
@@ -108,6 +112,33 @@ class RouterProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD:
                 self.hang_up(Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header is larger than {MAX_HEAD} bytes."))
+        if is_start and self._between:
+            self._learn(data)
+
+    def _take_known(self, data: bytes) -> bool:
+        """Take a request without the parser, if it comes in one piece with the head of an earlier one."""
+        earlier = self._newest()
+        if (earlier is not None and not earlier.response_complete) or self.flow.write_paused:
+            return False
+        body = self._memory.body_of(data)
+        known = self._memory.known
+        if body is None or known is None or self.transport.is_closing():
+            return False
+        exchange = self._front.open(known.method, known.path, known.fields, self._peer)
+        if exchange is None:
+            return False
+        self._idle_since = None
+        cycle = HotCycle(self._front, exchange, self.transport, self._on_hot_done)
+        self.cycle = self._hot = self._active = cycle
+        cycle.take_whole(body)
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of ``data``, if that was one request."""
+        cycle = self._hot
+        if cycle is not None and cycle.keep_alive and self._begun == 1 and not self._ignoring:
+            path = self.url.partition(b"?")[0]
+            self._memory.learn(data, self.parser.get_method(), path, self.headers, cycle.size)
 
     def _on_callback_error(self, error: httptools.HttpParserCallbackError) -> None:
         if isinstance(error.__context__, httptools.HttpParserInvalidURLError):
@@ -134,26 +165,6 @@ class RouterProtocol(HttpToolsProtocol):
         else:
             self.hang_up(Problem(ErrorCode.REQUEST_TIMEOUT, "The request took too long to arrive."))
 
-    def hang_up(self, problem: Problem) -> None:
-        """Refuse what the client sends, and close. While an answer is going out, it can only be cut off."""
-        if self._lingering or self.transport.is_closing():
-            return
-        cycle = self._newest()
-        if cycle is not None and not cycle.response_complete:
-            self.transport.abort()
-            return
-        body = problem.body()
-        head = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head % (STATUS_LINE[problem.status], len(body)) + body)
-        self._linger()
-
-    def _linger(self) -> None:
-        """Close a little later: at once, data still on its way would make the kernel throw the answer away."""
-        self._lingering = True
-        self._reading_since = None
-        self.transport.write_eof()
-        self.loop.call_later(LINGER_SECONDS, self.transport.close)
-
     # What the parser calls.
 
     def on_message_begin(self) -> None:
@@ -162,6 +173,8 @@ class RouterProtocol(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._hot = None
+        self._between = False
+        self._begun += 1
         self._head_bytes = 0
         self._in_head = True
         self._idle_since = None
@@ -203,9 +216,6 @@ class RouterProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
 
-    def _newest(self) -> RequestResponseCycle | None:
-        return self.cycle  # uvicorn's annotation leaves out that there is none at first.
-
     def _prepare_scope(self) -> None:
         url, headers, expects_continue = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -225,6 +235,7 @@ class RouterProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is there."""
+        self._between = True
         self._reading_since = None
         self._moved = True
         if self._ignoring:

@@ -10,7 +10,7 @@ from typing import Final
 from slipway_router.adapters.downstream import Downstream, Running, answer, replay
 from slipway_router.adapters.relay import CLIENT_CLOSED_REQUEST, Relay, RelayParts
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
-from slipway_router.domain.exchange import Ending, Exchange, Headers, Step
+from slipway_router.domain.exchange import Ending, Exchange, Fields, Headers, Step
 from slipway_router.domain.headers import given_request_id
 from slipway_router.domain.routes import BY_PATH, below_model
 
@@ -52,7 +52,7 @@ class Pipeline:
         self._new_id = new_id
         self._clock = relays.clock
 
-    def open(self, method: bytes, path: bytes, headers: Headers, peer: str) -> Exchange | None:
+    def open(self, method: bytes, path: bytes, headers: Headers | Fields, peer: str) -> Exchange | None:
         """The exchange for an inference request; None for everything else."""
         route, name = BY_PATH.get(path), ""
         if route is None:

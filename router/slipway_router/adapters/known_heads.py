@@ -1,0 +1,89 @@
+"""Heads of requests that a connection has seen before.
+
+A client that keeps its connection sends the same head with every request, but for the digits of ``Content-Length``.
+So the parser reads and checks it once; a later request whose head has the same bytes means the same, and only needs
+to be compared. Whatever differs in a byte goes to the parser.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+_MAX_HEAD: Final = 4096
+"""Bytes of a head that is kept with its connection."""
+_MAX_DIGITS: Final = 9
+_LESSONS: Final = 4
+"""Different heads in a row after which a connection keeps none any more: its client's heads are never the same."""
+_END: Final = b"\r\n\r\n"
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
+_NOT_KEPT: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
+"""Fields that change what comes after the head, or what becomes of the connection."""
+
+
+class KnownHead:
+    """A head that was parsed, cut at the digits of its length."""
+
+    __slots__ = ("_after", "_before", "fields", "method", "path")
+
+    def __init__(self, before: bytes, after: bytes, method: bytes, path: bytes, fields: dict[bytes, bytes]) -> None:
+        self._before = before
+        self._after = after
+        self.method = method
+        self.path = path
+        self.fields = fields
+        """By name, in lower case; ``content-length`` as it was in the request recalled last."""
+
+    def body_of(self, data: bytes) -> bytes | None:
+        """The body, if ``data`` is one whole request with this head; else None."""
+        before, after = self._before, self._after
+        if not data.startswith(before):
+            return None
+        start = len(before)
+        end = data.find(after, start, start + _MAX_DIGITS + len(after))
+        digits = data[start:end]
+        if end < 0 or not digits.isdigit():
+            return None
+        body = data[end + len(after) :]
+        if int(digits) != len(body):
+            return None
+        self.fields[b"content-length"] = digits
+        return body
+
+
+class HeadMemory:
+    """What a connection remembers: the head that was parsed last."""
+
+    __slots__ = ("_lessons", "known")
+
+    def __init__(self) -> None:
+        self.known: KnownHead | None = None
+        self._lessons = _LESSONS
+
+    def body_of(self, data: bytes) -> bytes | None:
+        """The body, if ``data`` is one whole request with the known head; else None."""
+        body = self.known.body_of(data) if self.known is not None else None
+        if body is not None:
+            self._lessons = _LESSONS
+        return body
+
+    def learn(
+        self, data: bytes, method: bytes, path: bytes, headers: Sequence[tuple[bytes, bytes]], body_size: int
+    ) -> None:
+        """Know the head of ``data`` from now on, if it is of the plain kind.
+
+        ``data`` is one read that was parsed as exactly one HTTP/1.1 request with these ``headers`` and a body of
+        ``body_size`` bytes, after which the connection stays.
+        """
+        if not self._lessons:
+            return
+        self._lessons -= 1
+        self.known = None
+        end = len(data) - body_size
+        fields = dict(headers)
+        if end > _MAX_HEAD or data.find(_END) + len(_END) != end:
+            return
+        if len(fields) != len(headers) or not _NOT_KEPT.isdisjoint(fields):
+            return
+        length = _LENGTH.search(data, 0, end)
+        if length is not None and fields.get(b"content-length") == length[1]:
+            self.known = KnownHead(data[: length.start(1)], data[length.end(1) : end], method, path, fields)
