@@ -169,7 +169,7 @@ class MemoryReservation:
 
 
 class Recent:
-    """At most ``capacity`` accounts: every ``capacity / 2`` new ones, those go that nobody used meanwhile."""
+    """At most ``capacity`` accounts: with every ``capacity / 2`` new ones, those go that nobody used meanwhile."""
 
     def __init__(self, capacity: int) -> None:
         self._half = max(1, capacity // 2)
@@ -203,6 +203,11 @@ class MemoryLimiter:
         self._wall_clock = wall_clock
         self._named = Recent(max_accounts // 2)
         self._unnamed = Recent(max_accounts // 2)
+
+    @property
+    def accounts(self) -> int:
+        """Callers whose use is remembered."""
+        return len(self._named) + len(self._unnamed)
 
     def reserve(self, caller: Caller, tokens: int) -> Verdict:
         """As `Limiter.reserve`."""
