@@ -50,6 +50,20 @@ def test_in_a_stream_that_tells_the_prompt_first(cuts: list[int]) -> None:
     assert usage_of(MESSAGES, cuts, also_first=True) == Usage(212, 25)
 
 
+def test_where_a_piece_ends_within_the_second_mark() -> None:
+    at = MESSAGES.rindex(b'"usage"') + 3
+    assert usage_of(MESSAGES, [at], also_first=True) == Usage(212, 25)
+
+
+def test_cached_tokens_are_part_of_the_prompt() -> None:
+    openai = b'{"usage":{"prompt_tokens":15,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":14}}}'
+    anthropic = (
+        b'{"usage":{"cache_creation_input_tokens":3,"cache_read_input_tokens":14,"input_tokens":1,"output_tokens":4}}'
+    )
+    assert usage_of(openai, []) == Usage(15, 4, 14)
+    assert usage_of(anthropic, []) == Usage(18, 4, 14)
+
+
 def test_before_a_long_list_of_vectors() -> None:
     body = json.dumps({"usage": {"prompt_tokens": 5, "total_tokens": 5}, "data": [0.5] * 50_000}).encode()
     assert usage_of(body, list(range(0, len(body), 4096))) == Usage(5, 0)

@@ -63,6 +63,17 @@ class Operation(StrEnum):
     """text-embeddings-inference's, as all `TEI_` ones."""
 
 
+class StreamUsage(StrEnum):
+    """How an engine tells in a stream of chat or text completions what it has counted."""
+
+    FINAL = "final"
+    """In one more chunk at the end, for ``stream_options.include_usage``."""
+    CONTINUOUS = "continuous"
+    """Also in every chunk, for ``stream_options.continuous_usage_stats``."""
+    TIMINGS = "timings"
+    """Also in every chunk, as ``timings``, for ``timings_per_token``."""
+
+
 @dataclass(frozen=True)
 class EngineFacts:
     """What is true of every model of one engine."""
@@ -75,6 +86,7 @@ class EngineFacts:
     """Every call the engine answers; a model answers those that one of its tasks opens."""
     in_pod: bool = True
     """Whether Slipway runs pods for it."""
+    stream_usage: StreamUsage = StreamUsage.FINAL
 
 
 _TEXT: Final = (Task.CHAT, Task.COMPLETIONS)
@@ -132,11 +144,13 @@ ENGINES: Final[Mapping[EngineType, EngineFacts]] = MappingProxyType(
             | _TOKENS
             | _AUDIO
             | {Operation.EMBEDDINGS, Operation.RERANK, Operation.CLASSIFY, Operation.POOLING},
+            stream_usage=StreamUsage.CONTINUOUS,
         ),
         EngineType.LLAMACPP: EngineFacts(
             frozenset({*_TEXT, Task.EMBEDDINGS, Task.RERANK}),
             _TEXT,
             _GENERATE | _TOKENS | {Operation.EMBEDDINGS, Operation.RERANK},
+            stream_usage=StreamUsage.TIMINGS,
         ),
         EngineType.ONNX: EngineFacts(
             _TEI_TASKS, (Task.EMBEDDINGS,), _TEI | {Operation.EMBEDDINGS, Operation.RERANK, Operation.CLASSIFY}
@@ -150,6 +164,7 @@ ENGINES: Final[Mapping[EngineType, EngineFacts]] = MappingProxyType(
             frozenset({*_TEXT, Task.EMBEDDINGS}),
             (*_TEXT, Task.EMBEDDINGS),
             frozenset({Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS, Operation.EMBEDDINGS}),
+            stream_usage=StreamUsage.CONTINUOUS,
         ),
     }
 )

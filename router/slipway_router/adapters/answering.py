@@ -18,13 +18,13 @@ class Answer:
     through as it comes.
     """
 
-    __slots__ = ("_begun", "_downstream", "_exchange", "_finder", "_last_piece", "_model_name", "_refusal", "head")
+    __slots__ = ("_begun", "_downstream", "_exchange", "_last_piece", "_meter", "_model_name", "_refusal", "head")
 
     def __init__(self, exchange: Exchange, model_name: str, downstream: Downstream) -> None:
         self._exchange = exchange
         self._model_name = model_name
         self._downstream = downstream
-        self._finder = UsageFinder(also_first=exchange.route.dialect is Dialect.ANTHROPIC)
+        self._meter = exchange.meter or UsageFinder()
         self._last_piece = b""
         self._begun = False
         self._refusal: bytearray | None = None
@@ -80,7 +80,7 @@ class Answer:
             exchange.first_byte = now
         for piece in pieces:
             exchange.bytes_out += len(piece)
-            self._finder.feed(piece)
+            self._meter.feed(piece)
         self._last_piece = pieces[-1]
 
     def progress(self, text: str) -> None:
@@ -115,10 +115,11 @@ class Answer:
 
     def close_books(self) -> None:
         """Write the token counts into the exchange."""
-        usage = self._finder.usage
+        usage = self._meter.usage
         if usage is not None:
             self._exchange.prompt_tokens = usage.prompt_tokens
             self._exchange.completion_tokens = usage.completion_tokens
+            self._exchange.cached_tokens = usage.cached_tokens
 
     def _begin(self, status: int, fields: list[tuple[bytes, bytes]], length: int | None) -> None:
         if self._begun:

@@ -11,6 +11,7 @@ from slipway_router.domain.keys import Caller
 from slipway_router.domain.limit_verdict import Reservation
 from slipway_router.domain.routes import Route
 from slipway_router.domain.tracing import Trace
+from slipway_router.domain.usage import Usage
 
 Body = bytes | bytearray
 """A request's body; nobody changes it once it is complete."""
@@ -39,6 +40,19 @@ class Recorder(Protocol):
 
     def write(self, pieces: Sequence[bytes], last: bool) -> None:
         """Pieces of its body. An answer that is broken off has no last one."""
+        ...
+
+
+class Meter(Protocol):
+    """Counts the tokens of an answer as the engine sends it. Called on the hot path."""
+
+    def feed(self, piece: bytes) -> None:
+        """Look at the next piece of the body."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """The count so far, if there is one."""
         ...
 
 
@@ -83,6 +97,8 @@ class Exchange:
     """Whether the caller sent none of the fields in ``edits``."""
     reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Header fields of the answer that steps add."""
+    meter: Meter | None = None
+    """Counts the answer's tokens; None for one that tells them in one piece."""
     filter: Filter | None = None
     """Changes the answer on its way to the caller."""
     recorder: Recorder | None = None
@@ -107,6 +123,8 @@ class Exchange:
     bytes_out: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt's tokens, those that the engine had computed before, if it says so."""
     aborted: str = ""
     """Why an answer that had begun did not end well: ``client`` or ``engine``."""
 

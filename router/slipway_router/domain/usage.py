@@ -1,18 +1,27 @@
-"""Token counts, from the ``usage`` object that engines put into answers and last stream chunks.
+"""Token counts, from what engines put into answers and stream chunks.
 
-Chat completions call them prompt and completion tokens; OpenAI's responses and Anthropic's messages, input and output
-tokens. A stream of messages tells the input with its first ``usage`` and the output with its last one.
+Chat completions have a ``usage`` object with prompt and completion tokens; OpenAI's responses and Anthropic's messages
+call them input and output tokens. A stream of messages tells the input with its first ``usage`` and the output with its
+last one. Anthropic's input tokens are without those that came from the prompt cache or went there; OpenAI's are all.
+llama.cpp has ``timings`` besides, whose prompt is without what was cached.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-_MARK: Final = b'"usage"'
+USAGE_MARK: Final = b'"usage"'
+TIMINGS_MARK: Final = b'"timings"'
 _WINDOW: Final = 512
 """Bytes after the mark in which the counts stand."""
 _PROMPT: Final = re.compile(rb'"(?:prompt|input)_tokens"\s*:\s*(\d{1,12})')
 _COMPLETION: Final = re.compile(rb'"(?:completion|output)_tokens"\s*:\s*(\d{1,12})')
+_CACHED: Final = re.compile(rb'"cached_tokens"\s*:\s*(\d{1,12})')
+_READ: Final = re.compile(rb'"cache_read_input_tokens"\s*:\s*(\d{1,12})')
+_WRITTEN: Final = re.compile(rb'"cache_creation_input_tokens"\s*:\s*(\d{1,12})')
+_TIMINGS_PROMPT: Final = re.compile(rb'"prompt_n"\s*:\s*(\d{1,12})')
+_TIMINGS_CACHED: Final = re.compile(rb'"cache_n"\s*:\s*(\d{1,12})')
+_TIMINGS_COMPLETION: Final = re.compile(rb'"predicted_n"\s*:\s*(\d{1,12})')
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,41 @@ class Usage:
 
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
+    """Of the prompt's tokens, those that the engine had computed before."""
+
+
+def usage_in(window: bytes, first: bytes = b"") -> Usage | None:
+    """The counts that stand behind a mark; those that are not there, behind an earlier mark."""
+    if window.startswith(TIMINGS_MARK):
+        return _timings(window)
+    prompt, completion = _PROMPT.search(window), _COMPLETION.search(window)
+    with_prompt = window
+    if first:
+        if prompt is None:
+            prompt, with_prompt = _PROMPT.search(first), first
+        completion = completion or _COMPLETION.search(first)
+    if prompt is None and completion is None:
+        return None
+    read, written = _number(_READ, with_prompt), _number(_WRITTEN, with_prompt)
+    return Usage(
+        (int(prompt[1]) if prompt else 0) + read + written,
+        int(completion[1]) if completion else 0,
+        _number(_CACHED, with_prompt) or read,
+    )
+
+
+def _timings(window: bytes) -> Usage | None:
+    completion = _TIMINGS_COMPLETION.search(window)
+    if completion is None:
+        return None
+    cached = _number(_TIMINGS_CACHED, window)
+    return Usage(_number(_TIMINGS_PROMPT, window) + cached, int(completion[1]), cached)
+
+
+def _number(pattern: re.Pattern[bytes], window: bytes) -> int:
+    found = pattern.search(window)
+    return int(found[1]) if found else 0
 
 
 class UsageFinder:
@@ -31,36 +75,39 @@ class UsageFinder:
     Inside a JSON string the mark cannot stand: its quotes would be escaped there.
     """
 
-    __slots__ = ("_also_first", "_carry", "_first", "_found")
+    __slots__ = ("_also_first", "_carry", "_first", "_mark", "found")
 
-    def __init__(self, *, also_first: bool = False) -> None:
+    def __init__(self, *, also_first: bool = False, mark: bytes = USAGE_MARK) -> None:
         self._also_first = also_first
+        self._mark = mark
         self._carry = b""
         self._first = b""
-        self._found = b""
+        self.found = b""
+        """The last mark, and what stands behind it."""
 
     def feed(self, piece: bytes) -> None:
         """Look at the next piece of the body."""
         data = self._carry + piece if self._carry else piece
-        at = data.rfind(_MARK)
+        mark = self._mark
+        at = data.rfind(mark)
         if at < 0:
-            self._carry = data[1 - len(_MARK) :]
+            self._carry = data[1 - len(mark) :]
             return
         if self._also_first and not self._first:
-            first = data.find(_MARK)
+            first = data.find(mark)
             if first < at:
                 self._first = data[first : first + _WINDOW]
-            elif not self._carry.startswith(_MARK):
-                self._first = self._found  # Of an earlier piece, if there was one.
-        self._found = data[at : at + _WINDOW]
-        self._carry = self._found if len(data) - at < _WINDOW else b""
+            elif not self._carry.startswith(mark):
+                self._first = self.found  # Of an earlier piece, if there was one.
+        self.found = data[at : at + _WINDOW]
+        self._carry = self.found if len(data) - at < _WINDOW else data[1 - len(mark) :]
+
+    @property
+    def found_two(self) -> bool:
+        """With ``also_first``: whether the last one is not the first one."""
+        return bool(self._first)
 
     @property
     def usage(self) -> Usage | None:
         """The counts, if the answer had any."""
-        prompt, completion = _PROMPT.search(self._found), _COMPLETION.search(self._found)
-        if self._first:
-            prompt, completion = prompt or _PROMPT.search(self._first), completion or _COMPLETION.search(self._first)
-        if prompt is None and completion is None:
-            return None
-        return Usage(int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
+        return usage_in(self.found, self._first)
