@@ -43,6 +43,7 @@ NODE = (
     Package("iproute2", "ip"),
     Package("util-linux", "nsenter"),
 )
+PROMETHEUS = (Package("prometheus", "prometheus"),)
 IMAGES = (Package("buildah", "buildah"), Package("debootstrap", "debootstrap"))
 
 
