@@ -54,7 +54,7 @@ async def follow(server: RedisServer, story: list[tuple[str, Any, Any]], bounds:
     server.command("SET", "clock", f"{START:.6f}")
     memory = MemoryLimiter(lambda: time[0], lambda: time[0])
     shared = SharedLimiter(
-        server.url, prefix="test", timeout=10, watcher=LimitMetrics(), clock=CLOCK, renew_seconds=3600
+        server.url, prefix="test", timeout=10, watcher=LimitMetrics(), clock=CLOCK, lease_seconds=3600
     )
     callers = [Caller(f"ns/{number}", limits=limits) for number, limits in enumerate(bounds)]
     open_ones: list[tuple[Any, Any]] = []

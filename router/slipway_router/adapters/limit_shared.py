@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from hashlib import sha256
 from importlib.resources import files
+from math import ceil
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,9 +16,7 @@ from slipway_router.adapters.limit_store import Script, ScriptStore, StoreWatche
 from slipway_router.domain.keys import Caller
 from slipway_router.domain.limit_verdict import LimitKind, Refusal, Verdict
 
-LEASE_SECONDS: Final = 30
-"""How long the place of a running request is kept for a router that says nothing more of it."""
-RENEW_SECONDS: Final = 10.0
+_RENEWALS_PER_LEASE: Final = 3
 _LEASES_PER_CALL: Final = 500
 _LONGEST_NAME: Final = 200
 SERVER_CLOCK: Final = "local function now() local t = redis.call('TIME') return tonumber(t[1]), tonumber(t[2]) end\n"
@@ -38,10 +37,12 @@ class SharedLimiter:
         prefix: str,
         timeout: float,
         watcher: StoreWatcher,
+        lease_seconds: float = 30.0,
         clock: str = SERVER_CLOCK,
-        renew_seconds: float = RENEW_SECONDS,
     ) -> None:
         """``prefix`` begins every key; ``timeout`` (seconds) is that of a round trip; ``clock`` is Lua code.
+
+        ``lease_seconds`` is how long the place of a running request is kept for a router that says nothing more of it.
 
         Raises:
             ValueError: ``url`` is no address of a server.
@@ -52,7 +53,7 @@ class SharedLimiter:
         self._store = ScriptStore(url, timeout, (self._reserve, self._settle, self._renew), watcher)
         self._store.on_return = self.renew
         self._prefix = prefix
-        self._renew_seconds = renew_seconds
+        self._lease_seconds = ceil(lease_seconds)
         self._lease_prefix = os.urandom(6).hex()
         self._numbers = itertools.count(1)
         self._leases: dict[str, str] = {}
@@ -90,7 +91,7 @@ class SharedLimiter:
         if limits.concurrent_requests is not None:
             reservation.lease = f"{self._lease_prefix}{next(self._numbers):x}"
         arguments = ("" if bound is None else bound for bound in bounds)
-        asked = (*arguments, reservation.tokens, reservation.lease, LEASE_SECONDS)
+        asked = (*arguments, reservation.tokens, reservation.lease, self._lease_seconds)
         answer = self._store.ask(self._reserve, reservation.keys, asked, reservation.abandon)
         try:
             return reservation.take(await answer)
@@ -130,11 +131,11 @@ class SharedLimiter:
             by_key[key].append(lease)
         for key, leases in by_key.items():
             for at in range(0, len(leases), _LEASES_PER_CALL):
-                self._store.tell(self._renew, (key,), (LEASE_SECONDS, *leases[at : at + _LEASES_PER_CALL]))
+                self._store.tell(self._renew, (key,), (self._lease_seconds, *leases[at : at + _LEASES_PER_CALL]))
 
     async def _keep_renewing(self) -> None:
         while True:
-            await asyncio.sleep(self._renew_seconds)
+            await asyncio.sleep(self._lease_seconds / _RENEWALS_PER_LEASE)
             self.renew()
 
 

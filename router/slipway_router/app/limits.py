@@ -30,12 +30,16 @@ class Limiting:
             ValueError: the store's URL is none.
         """
         metrics = LimitMetrics()
-        store = features.store
+        store, options = features.store, features.limits
         self._shared: Final = (
-            SharedLimiter(store.url, prefix=store.prefix, timeout=store.timeout, watcher=metrics) if store.url else None
+            SharedLimiter(
+                store.url, prefix=store.prefix, timeout=store.timeout, lease_seconds=options.lease, watcher=metrics
+            )
+            if store.url
+            else None
         )
         limiter = self._shared or MemoryLimiter(clock, wall_clock)
-        fail_open = features.limits.fail_mode == "open"
+        fail_open = options.fail_mode == "open"
         self.step: Final[Step] = EnforceLimits(limiter, metrics, fail_open=fail_open)
         self.ending: Final[Ending] = settle
         self.collector: Final[Collector] = metrics

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from slipway_crds.duration import parse_duration
 
 _MEBIBYTE: Final = 1024 * 1024
+_STORE_SCHEMES: Final = ("valkey", "valkeys", "redis", "rediss")
 
 
 def _seconds(value: object) -> object:
@@ -43,10 +44,18 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _store_address(url: str) -> str:
+    if url and (urlsplit(url).scheme not in _STORE_SCHEMES or not urlsplit(url).hostname):
+        # The text may hold a password.
+        raise ValueError("not the address of a store; write for example valkey://valkey:6379/0, or rediss:// for TLS")
+    return url
+
+
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema({"type": "number", "format": "duration"})]
 """A number of seconds, or a duration such as ``20s``."""
 Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
 Origins = Annotated[tuple[str, ...], AfterValidator(_origins)]
+StoreAddress = Annotated[str, AfterValidator(_store_address)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 _Limit = Annotated[int, Field(ge=1)] | None
 
@@ -67,7 +76,7 @@ class ServerOptions(Section):
 class StoreOptions(Section):
     """The store that several replicas share."""
 
-    url: str = ""
+    url: StoreAddress = ""
     """``valkey://``, ``valkeys://``, ``redis://`` or ``rediss://``. Empty: every router counts for itself."""
     timeout: Annotated[Seconds, Field(gt=0, le=60)] = 0.5
     """Longest wait for an answer of the store."""
@@ -80,6 +89,8 @@ class LimitsOptions(Section):
 
     fail_mode: Literal["open", "closed"] = "closed"
     """Without an answer of the store: serve as if there were no limits, or refuse with 503."""
+    lease: Annotated[Seconds, Field(ge=1, le=3600)] = 30.0
+    """How long a shared store keeps the places of running requests for a router that has died."""
 
 
 class AnonymousOptions(Section):
