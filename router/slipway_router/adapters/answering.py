@@ -2,8 +2,8 @@
 
 from http import HTTPStatus
 
+from slipway_router.adapters.answer_heads import ResponseHead
 from slipway_router.adapters.downstream import Downstream, answer
-from slipway_router.adapters.engine_connection import ResponseHead
 from slipway_router.domain import engine_errors, headers, sse
 from slipway_router.domain.dialects import Dialect
 from slipway_router.domain.errors import ErrorCode, Problem
@@ -104,6 +104,19 @@ class Answer:
         message = f"The engine of the model '{self._model_name}' broke off this answer."
         problem = self._exchange.problem = Problem(ErrorCode.ENGINE_FAILED, message)
         if self._is_event_stream() and self._last_piece.endswith((b"\n\n", b"\r\n\r\n")):
+            self._write_error_event(problem)
+        else:
+            self._downstream.abort()
+
+    def withdraw(self, problem: Problem) -> None:
+        """End the answer because its caller may have no more of it; an engine's part of it may be out already."""
+        if not self._begun:
+            answer(self._downstream, self._exchange, problem)
+            return
+        self._exchange.problem = problem
+        self._exchange.aborted = "key"
+        between_events = not self._last_piece or self._last_piece.endswith((b"\n\n", b"\r\n\r\n"))
+        if between_events and (self.head is None or self._is_event_stream()):
             self._write_error_event(problem)
         else:
             self._downstream.abort()

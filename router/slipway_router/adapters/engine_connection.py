@@ -1,13 +1,12 @@
 """A kept-alive HTTP/1.1 connection to an engine, for one request at a time."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import httptools
 
+from slipway_router.adapters.answer_heads import AnswerHeads, ResponseHead
 from slipway_router.domain.editing import Pieces
-from slipway_router.domain.exchange import Headers
 
 MAX_HEAD: Final = 65536
 """Bytes of an engine's response header; more is a failure."""
@@ -16,17 +15,6 @@ _JOIN_LIMIT: Final = 65536
 _SLICE: Final = 262144
 """Bytes of a large body that are written at a time: what a transport cannot send at once it copies, or encrypts."""
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
-    """Status and header of an engine's answer."""
-
-    status: int
-    headers: Headers
-    """Names in lower case."""
-    length: int | None
-    """Bytes of the body, None if the engine did not say."""
 
 
 class ResponseHandler(Protocol):
@@ -51,6 +39,7 @@ class EngineConnection(asyncio.Protocol):
         "_head",
         "_head_bytes",
         "_headers",
+        "_heads",
         "_keep",
         "_length",
         "_parser",
@@ -66,7 +55,8 @@ class EngineConnection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, heads: AnswerHeads) -> None:
+        self._heads = heads
         self.closed = False
         self.used = False
         """Whether it has carried a request already, so that the engine may be about to close it."""
@@ -180,6 +170,11 @@ class EngineConnection(asyncio.Protocol):
             self.abort()  # Nobody asked for these bytes.
             return
         had_head = self._head is not None
+        if not had_head and not self._head_bytes and (whole := self._heads.read(data)) is not None:
+            self._head, body = whole
+            self._keep = self._complete = True
+            handler.received(self._head, [body] if body else [], True)
+            return
         try:
             self._parser.feed_data(data)
         except Exception as error:

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from typing import Final
 
+from slipway_router.adapters.answer_heads import AnswerHeads
 from slipway_router.adapters.engine_connection import EngineConnection
 from slipway_router.domain.balancing import Replica
 
@@ -20,6 +21,7 @@ class EnginePools:
         self._loop = loop
         self._tls = tls
         """For endpoints that speak TLS: whose certificates are trusted."""
+        self._heads = AnswerHeads()
         self._idle: dict[Replica, list[EngineConnection]] = {}
 
     def take(self, replica: Replica) -> EngineConnection | None:
@@ -43,7 +45,7 @@ class EnginePools:
         try:
             async with asyncio.timeout(within):
                 _, connection = await self._loop.create_connection(
-                    EngineConnection, endpoint.host, endpoint.port, ssl=tls
+                    lambda: EngineConnection(self._heads), endpoint.host, endpoint.port, ssl=tls
                 )
         except UnicodeError as error:  # A label of the name is too long for DNS.
             raise OSError(f"{endpoint.host}: {error}") from None

@@ -11,9 +11,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Final
 
+from slipway_router.adapters.answer_heads import ResponseHead
 from slipway_router.adapters.answering import Answer
 from slipway_router.adapters.downstream import Downstream
-from slipway_router.adapters.engine_connection import EngineConnection, ResponseHead
+from slipway_router.adapters.engine_connection import EngineConnection
 from slipway_router.adapters.engine_pool import EnginePools
 from slipway_router.adapters.engine_request import request_of
 from slipway_router.adapters.holding import Holder
@@ -43,14 +44,17 @@ class RelayParts:
     """Seconds that a caller may stop reading while an answer waits for it."""
     on_end: Callable[[Exchange], None]
     """Called once with each exchange, when its answer is out or its caller gone."""
+    withdrawn: Callable[[str], Problem | None] = lambda credential: None
+    """Why requests with the key of this hash must end, if they must."""
     active: set["Relay"] = field(default_factory=set)
     """Relays under way. Someone calls `check_all` now and then; a timer for each would cost much more."""
 
     def check_all(self) -> None:
-        """End relays whose engine or caller has been silent for too long."""
+        """End relays whose engine or caller has been silent for too long, or whose key is not accepted any more."""
         now = self.clock()
         for relay in list(self.active):
             relay.check(now)
+            relay.check_key()
 
 
 class Relay:
@@ -240,6 +244,18 @@ class Relay:
                     ErrorCode.ENGINE_TIMEOUT, f"The model '{self._model.name}' did not answer within {limit:.0f} s."
                 )
             )
+
+    def check_key(self) -> None:
+        """Stop, in the middle of an answer too, if the caller's key was revoked or has expired."""
+        credential = self._exchange.credential
+        problem = self._parts.withdrawn(credential) if credential and not self._done else None
+        if problem is None:
+            return
+        if self._task is not None:
+            self._task.cancel()
+        self._release()
+        self._answer.withdraw(problem)
+        self._end()
 
     def _fail(self, problem: Problem) -> None:
         self._answer.fail(problem)
