@@ -73,9 +73,11 @@ class RouterUnderTest:
         return await self.request("POST", path, key, json=content, **options)
 
     @asynccontextmanager
-    async def streaming(self, content: Any) -> AsyncIterator[tuple[httpx2.Response, AsyncIterator[str]]]:
+    async def streaming(
+        self, content: Any, key: str = KEY
+    ) -> AsyncIterator[tuple[httpx2.Response, AsyncIterator[str]]]:
         """A chat whose answer has begun, and the lines of its body that are not empty."""
-        headers = {"authorization": f"Bearer {KEY}"}
+        headers = {"authorization": f"Bearer {key}"}
         async with (
             httpx2.AsyncClient(timeout=10) as client,
             client.stream("POST", f"{self.url}/v1/chat/completions", headers=headers, json=content) as answer,
