@@ -26,7 +26,7 @@ MAX_DOCUMENT: Final = 1024 * 1024
 TIMEOUT_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 3600.0
 PAUSE_SECONDS: Final = 10.0
-"""At least, between two tries."""
+"""At least, between two tries for tokens with unknown keys."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +61,8 @@ class Jwks:
         self._pause = pause_seconds
         self._keys: SigningKeys = {}
         self._answered = False
-        self._tried_at = float("-inf")
-        self._trying: asyncio.Task[None] | None = None
+        self._asked_at = float("-inf")
+        self._attempt_under_way: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -71,7 +71,7 @@ class Jwks:
 
     async def close(self) -> None:
         """Stop."""
-        for task in (self._keeper, self._trying):
+        for task in (self._keeper, self._attempt_under_way):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -79,20 +79,26 @@ class Jwks:
 
     async def _keep_fresh(self) -> None:
         while True:
-            answered = await self.refresh()
-            await asyncio.sleep(FRESH_SECONDS if answered else self._pause)
+            await self._attempt()
+            await asyncio.sleep(FRESH_SECONDS if self._answered else self._pause)
 
     async def refresh(self) -> bool:
-        """Ask for newer keys, unless that was done a moment ago. False: the provider gave none at the last try.
+        """Ask for newer keys, unless someone did a moment ago. False: the provider gave none at the last try.
 
         Whoever comes while they are asked for waits for the same answer.
         """
-        if self._trying is None:
-            if asyncio.get_running_loop().time() - self._tried_at < self._pause:
-                return self._answered
-            self._trying = asyncio.create_task(self._try())
-        await asyncio.shield(self._trying)
+        now = asyncio.get_running_loop().time()
+        if self._attempt_under_way is not None:
+            await self._attempt()
+        elif now - self._asked_at >= self._pause:
+            self._asked_at = now
+            await self._attempt()
         return self._answered
+
+    async def _attempt(self) -> None:
+        if self._attempt_under_way is None:
+            self._attempt_under_way = asyncio.create_task(self._try())
+        await asyncio.shield(self._attempt_under_way)
 
     async def _try(self) -> None:
         try:
@@ -104,8 +110,7 @@ class Jwks:
             self._answered = True
             self._take(keys)
         finally:
-            self._tried_at = asyncio.get_running_loop().time()
-            self._trying = None
+            self._attempt_under_way = None
 
     def _take(self, keys: SigningKeys) -> None:
         if keys != self._keys:

@@ -109,11 +109,19 @@ class Router:
         )
         on_end = _in_turn([ending for ending in endings if ending is not None])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
-        relays = self._relays = RelayParts(
-            loop, time.monotonic, self._balancer, self._pools, holder, bodies, options.caller_timeout, on_end
-        )
         identity = self._identity = build_identity(sources.keys, options.features, time.time)
         authenticate = identity.authenticate
+        relays = self._relays = RelayParts(
+            loop,
+            time.monotonic,
+            self._balancer,
+            self._pools,
+            holder,
+            bodies,
+            options.caller_timeout,
+            on_end,
+            authenticate.withdrawn,
+        )
         new_id = RequestIds()
         self.pipeline = Pipeline(
             on_headers=(*((traces.begin,) if traces else ()), authenticate, CheckAnnouncedSize(options.max_body_bytes)),

@@ -126,7 +126,7 @@ class Exchange:
     cached_tokens: int = 0
     """Of the prompt's tokens, those that the engine had computed before, if it says so."""
     aborted: str = ""
-    """Why an answer that had begun did not end well: ``client`` or ``engine``."""
+    """Who broke off an answer that had begun: ``client``, ``engine``, or ``key``, if that is not accepted any more."""
 
 
 Step = Callable[[Exchange], Awaitable[None] | None]
