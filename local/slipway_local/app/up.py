@@ -17,9 +17,10 @@ from slipway_local.adapters.terminal import Terminal
 from slipway_local.app.keys import LocalKeys
 from slipway_local.app.local_mode import LocalMode
 from slipway_local.domain.engine_support import NEEDS, unavailable_engines
-from slipway_local.domain.places import KEYS_FOLDER, RUN_FOLDER
+from slipway_local.domain.places import KEYS_FOLDER, RUN_FOLDER, SESSIONS_FILE
 from slipway_local.domain.world import Machine
-from slipway_router.app.router import serving
+from slipway_router.app.options import AdminOptions, Features, SessionOptions
+from slipway_router.app.router import RouterOptions, serving
 
 _DRAIN_SECONDS: Final = 5.0
 """For running requests, when `slipway up` ends."""
@@ -73,7 +74,12 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
             raise CannotStartError(str(error)) from error
         try:
             async with serving(
-                mode.sources, host=options.host, port=port, admin_port=options.admin_port, drain_seconds=_DRAIN_SECONDS
+                mode.sources,
+                host=options.host,
+                port=port,
+                admin_port=options.admin_port,
+                options=_router_options(options),
+                drain_seconds=_DRAIN_SECONDS,
             ):
                 mode.greet(options.host, port, verbose=options.verbose)
                 if options.eager:
@@ -86,6 +92,15 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
         finally:
             await mode.models.end(_QUIET_SECONDS)
             terminal.say("everything has ended")
+
+
+def _router_options(options: UpOptions) -> RouterOptions:
+    return RouterOptions(
+        features=Features(
+            sessions=SessionOptions(file=str(options.state_dir / SESSIONS_FILE)),
+            admin=AdminOptions(manage_models=True),
+        )
+    )
 
 
 async def _until(stop: asyncio.Event, *background: Coroutine[None, None, None]) -> None:

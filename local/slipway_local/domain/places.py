@@ -9,6 +9,8 @@ KEYS_FOLDER: Final = "keys"
 """API keys, below the state folder."""
 API_KEYS_FOLDER: Final = "apikeys"
 """APIKeys that `slipway keys create` made, below the state folder."""
+SESSIONS_FILE: Final = "sessions.sqlite"
+"""Chat sessions, below the state folder."""
 RUN_FOLDER: Final = "run"
 """Logs of runtimes, below the state folder, in a folder per port of the router."""
 

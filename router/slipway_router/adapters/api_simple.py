@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from slipway_router.adapters.api_dispatch import Call, Handlers
 from slipway_router.adapters.api_texts import PassedOn, streamed, whole
 from slipway_router.adapters.inner_calls import InnerCalls
-from slipway_router.domain.api_chat import ChatRequest, GenerateRequest
+from slipway_router.domain.api_chat_bodies import ChatRequest, GenerateRequest
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.simple_calls import EngineCall, chat_call, generate_call, options_of, writers
 

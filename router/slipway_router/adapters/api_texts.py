@@ -1,8 +1,8 @@
 """Texts from inner calls: whole, or as events while they are written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final
 
 import orjson
@@ -106,12 +106,15 @@ class Summary:
 class TextStream(Response):
     """A streamed text as events. Stops the engine when the caller leaves."""
 
-    def __init__(self, answer: InnerAnswer, held: AsyncExitStack, done: Callable[[Summary], Any] | None = None) -> None:
+    def __init__(
+        self, answer: InnerAnswer, held: AsyncExitStack, done: Callable[[Summary], Awaitable[None]] | None = None
+    ) -> None:
         super().__init__(media_type=sse.CONTENT_TYPE.decode(), headers={**headers_of(answer)})
         del self.headers["content-length"]
         self._answer = answer
         self._held = held
         self._done = done
+        self._finishing: asyncio.Future[None] | None = None
         self._summary = Summary()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,8 +122,16 @@ class TextStream(Response):
         async with self._held:
             await unless_gone(receive, self._send(send))
             self._answer.cancel()
-            if self._done is not None:
-                await asyncio.shield(asyncio.ensure_future(self._done(self._summary)))
+            with suppress(RequestError):
+                await self._finish()
+
+    async def _finish(self) -> None:
+        """Have the end dealt with, once, even if the caller leaves meanwhile."""
+        if self._done is None:
+            return
+        if self._finishing is None:
+            self._finishing = asyncio.ensure_future(self._done(self._summary))
+        await asyncio.shield(self._finishing)
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -131,6 +142,10 @@ class TextStream(Response):
                 await _event(send, {"text": chunk.text})
             elif chunk.progress:
                 await send(_more(sse.comment(chunk.progress)))
+        try:
+            await self._finish()
+        except RequestError as error:
+            summary.error = orjson.loads(error.problem.body())["error"]
         if summary.error is not None:
             await _event(send, {"error": summary.error}, b"error")
         else:
@@ -142,7 +157,7 @@ async def streamed(
     calls: InnerCalls,
     call: Call,
     engine_call: EngineCall,
-    done: Callable[[Summary], Any] | None = None,
+    done: Callable[[Summary], Awaitable[None]] | None = None,
 ) -> TextStream:
     """The response that streams a text; raises as `whole` does. ``done`` is awaited at its end, whatever it was."""
     async with AsyncExitStack() as stack:

@@ -1,5 +1,6 @@
 """Puts together what the data port serves besides the hot path: the table's calls and their handlers."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from starlette.middleware import Middleware
 
 from slipway_router.adapters.api_dispatch import Handlers, Identify, cold_routes
 from slipway_router.adapters.api_documents import DocumentsApi
+from slipway_router.adapters.api_sessions import SessionsApi
 from slipway_router.adapters.api_simple import SimpleApi
 from slipway_router.adapters.http_api import (
     HealthApi,
@@ -21,6 +23,9 @@ from slipway_router.adapters.http_api import (
 )
 from slipway_router.adapters.http_cycle import Front
 from slipway_router.adapters.inner_calls import InnerCalls
+from slipway_router.adapters.sessions_sqlite import SqliteSessions
+from slipway_router.adapters.sessions_valkey import ValkeySessions
+from slipway_router.app.options import Features, SessionOptions, StoreOptions
 from slipway_router.domain.api_table import TABLE, by_path
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
@@ -28,6 +33,7 @@ from slipway_router.domain.exchange import Exchange, Headers, Step
 from slipway_router.domain.keys import Caller
 from slipway_router.domain.openapi import document
 from slipway_router.domain.routes import ROUTES
+from slipway_router.domain.sessions import SessionStore
 
 
 def identify_by(step: Step) -> Identify:
@@ -55,6 +61,7 @@ class ApiParts:
     new_id: Callable[[], str]
     front: Front
     """Where inference calls go."""
+    features: Features
 
 
 class Api:
@@ -62,11 +69,14 @@ class Api:
 
     def __init__(self, parts: ApiParts) -> None:
         inner = InnerCalls(parts.front)
+        options = parts.features.sessions
+        self._sessions = _session_store(options, parts.features.store)
         handlers: Handlers = {
             **ModelsApi(parts.catalogue).handlers(),
             **HealthApi(parts.synced).handlers(),
             **DocumentsApi(document(TABLE, version("slipway"))).handlers(),
             **SimpleApi(parts.catalogue, inner).handlers(),
+            **SessionsApi(self._sessions, inner, options.max_messages, time.time).handlers(),
         }
         self.app = Starlette(
             routes=cold_routes(by_path(TABLE), handlers, identify_by(parts.authenticate)),
@@ -74,3 +84,13 @@ class Api:
             exception_handlers={RequestError: on_request_error, HTTPException: on_http_error, Exception: on_crash},
         )
         self.app.router.redirect_slashes = False
+
+    async def close(self) -> None:
+        """Let go of sessions."""
+        await self._sessions.close()
+
+
+def _session_store(options: SessionOptions, store: StoreOptions) -> SessionStore:
+    if store.url:
+        return ValkeySessions(store.url, store.prefix, store.timeout, options.max_sessions)
+    return SqliteSessions(options.file, options.max_sessions)

@@ -135,7 +135,7 @@ class Router:
             max_body_bytes=options.max_body_bytes,
             new_id=new_id,
         )
-        self._api = Api(ApiParts(sources.catalogue, sources.synced, authenticate.at_once, new_id, self.pipeline))
+        self._api = Api(ApiParts(sources.catalogue, sources.synced, authenticate.at_once, new_id, self.pipeline, options.features))
         self._data = HttpServer(self._api.app, self.pipeline, options.request_timeout)
         self._admin = HttpServer(build_admin(registry, self._not_ready))
         self._watcher: asyncio.Task[None] | None = None
@@ -187,6 +187,7 @@ class Router:
         if self._watcher is not None:
             self._watcher.cancel()
         await self._identity.close()
+        await self._api.close()
         await self._pools.close()
         await self._limits.close()
         if self._log is not None:

@@ -76,7 +76,8 @@ def answer_of(parsed: Any, inner: str) -> Chunk:
         return Chunk(error=parsed["error"])
     choices = parsed.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    place = choice.get(inner) if isinstance(choice.get(inner), dict) else choice
+    held = choice.get(inner)
+    place = held if isinstance(held, dict) else choice
     text = place.get("content", place.get("text"))
     usage, finish, model = parsed.get("usage"), choice.get("finish_reason"), parsed.get("model")
     return Chunk(
