@@ -31,8 +31,7 @@ async def test_a_collector_that_is_away(caplog: pytest.LogCaptureFixture) -> Non
             await client.chat.completions.create(**chat())
         assert len(engine.requests) == REQUESTS
         began = loop.time()
-        await router.router.stop(0)
-        assert loop.time() - began < FLUSH_SECONDS + 2
+    assert loop.time() - began < FLUSH_SECONDS + 2
     assert len(told(caplog, logging.WARNING)) <= 1
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from slipway_router.app.options import Features, TelemetryOptions
 from tests.fakes.upstream import upstream
-from tests.otel_collector import Collector, Span
-from tests.routers import KEY, RouterUnderTest, chat, model, running_router
+from tests.otel_collector import Collector
+from tests.routers import KEY, chat, model, running_router
 from tests.runtimes import runtime as running_runtime
 
 pytestmark = pytest.mark.local
@@ -24,12 +24,6 @@ def caller(trace_id: str, flags: str = "01", state: str = "vendor=1,other=a:b") 
     return {"traceparent": f"00-{trace_id}-{CALLER_SPAN}-{flags}", "tracestate": state}
 
 
-async def trace_of(router: RouterUnderTest, collector: Collector, trace_id: str, count: int) -> list[Span]:
-    """Stops the router, which sends what it has."""
-    await router.router.stop(0)
-    return collector.trace(trace_id, count)
-
-
 async def test_from_the_callers_header_to_the_engines_span(collector: Collector, tmp_path: Path) -> None:
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4701"
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
@@ -40,7 +34,7 @@ async def test_from_the_callers_header_to_the_engines_span(collector: Collector,
             body = chat("chat-a", stream=True, stream_options={"include_usage": True})
             answer = await router.post(CHAT, body, headers=caller(trace_id))
             assert answer.status_code == 200, answer.text
-            server, client, engine = await trace_of(router, collector, trace_id, 3)
+        server, client, engine = collector.trace(trace_id, 3)
     assert (server.name, server.kind, server.service) == (f"POST {CHAT}", SERVER, "slipway-router")
     assert (client.name, client.kind, client.service) == ("chat chat-a", CLIENT, "slipway-router")
     assert (engine.name, engine.kind, engine.service) == (f"POST {CHAT}", SERVER, "slipway-runtime")
@@ -59,8 +53,8 @@ async def test_what_the_spans_of_a_request_say(collector: Collector) -> None:
         running_router([model("chat-a", engine.port)], features=traced(collector)) as router,
     ):
         await router.post(CHAT, chat(stream=True), headers=caller(trace_id) | {"x-request-id": "r-1"})
-        server, client = await trace_of(router, collector, trace_id, 2)
-        endpoint = f"127.0.0.1:{engine.port}"
+    server, client = collector.trace(trace_id, 2)
+    endpoint = f"127.0.0.1:{engine.port}"
     generation = {
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": "chat-a",
@@ -99,7 +93,7 @@ async def test_refused_requests_have_a_span_without_an_engines(collector: Collec
         await router.post(CHAT, chat("what I asked"), headers=caller(trace_id))
         await router.post(CHAT, chat(), key="sk-slipway-wrong", headers=caller(trace_id))
         await router.post(CHAT, chat(), headers=caller(trace_id))
-        spans = await trace_of(router, collector, trace_id, 3)
+    spans = collector.trace(trace_id, 3)
     said = [
         (span.attributes["http.response.status_code"], span.attributes["error.type"], span.status) for span in spans
     ]
@@ -112,7 +106,7 @@ async def test_an_engines_failure_is_an_error_of_both_spans(collector: Collector
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4704"
     async with running_router([model("chat-a", 1)], features=traced(collector)) as router:
         await router.post(CHAT, chat(), headers=caller(trace_id))
-        server, client = await trace_of(router, collector, trace_id, 2)
+    server, client = collector.trace(trace_id, 2)
     assert (server.status, client.status) == (ERROR, ERROR)
     assert server.attributes["error.type"] == client.attributes["error.type"] == "engine_unreachable"
 

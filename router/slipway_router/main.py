@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from slipway_router.adapters.json_log import JsonFormatter
+from slipway_router.adapters.json_log import formatter_of
 from slipway_router.adapters.kube_catalogue import KubeCatalogue
 from slipway_router.adapters.process import settle
 from slipway_router.adapters.provider_keys import ProviderKeyFiles
@@ -85,7 +85,7 @@ def _file(given: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 def _log_to_stderr(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(formatter_of(settings.telemetry.log_format))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 

@@ -1,13 +1,18 @@
-"""Step: one JSON line per request, written in batches by a thread, so that a slow reader never holds up an answer.
+"""Step: one line per request, as JSON or for people.
 
-The lines say who asked for what and how it went; never what was said.
+They are written in batches by a thread, so that a slow reader never holds up an answer.
+They say who asked for what and how it went; never what was said.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
 import msgspec
 
+from slipway_router.adapters.json_log import LogFormat
 from slipway_router.domain.exchange import Exchange
 
 FLUSH_SECONDS: Final = 0.25
@@ -21,8 +26,18 @@ _encode: Final = msgspec.json.Encoder().encode
 class AccessLog:
     """Collects lines and writes them to a stream."""
 
-    def __init__(self, stream: BinaryIO, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        loop: asyncio.AbstractEventLoop,
+        log_format: LogFormat = "json",
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
         self._stream = stream
+        self._pretty = log_format == "pretty"
+        self._now = wall_clock
+        self._second = 0
+        self._date = ""
         self._loop = loop
         self._pending: list[bytes] = []
         self._dropped = 0
@@ -34,9 +49,19 @@ class AccessLog:
         if len(self._pending) >= MAX_PENDING:
             self._dropped += 1
             return
-        self._pending.append(_encode(record(exchange)))
+        when = self._when()
+        self._pending.append(pretty(exchange, when).encode() if self._pretty else _encode(record(exchange, when)))
         if self._timer is None:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
+
+    def _when(self) -> str:
+        """The time as in the program's log; its date is written once a second only."""
+        now = self._now()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._date = datetime.fromtimestamp(second, UTC).isoformat()[:19]
+        return f"{self._date}.{int((now - second) * 1000):03}+00:00"
 
     def _flush(self) -> None:
         self._timer = None
@@ -65,10 +90,11 @@ class AccessLog:
             await self._writing
 
 
-def record(exchange: Exchange) -> dict[str, object]:
-    """What is logged of an exchange. Times are in microseconds."""
+def record(exchange: Exchange, when: str) -> dict[str, object]:
+    """What is logged of an exchange that ended ``when``. Spans of time are in microseconds."""
     model, caller, first_byte = exchange.model, exchange.caller, exchange.first_byte
     fields: dict[str, object] = {
+        "time": when,
         "event": "request",
         "request_id": exchange.request_id,
         "route": exchange.route.name,
@@ -91,4 +117,33 @@ def record(exchange: Exchange) -> dict[str, object]:
         fields["error"] = exchange.problem.code.code
     if exchange.aborted:
         fields["aborted_by"] = exchange.aborted
+    if exchange.trace is not None:
+        fields["trace_id"] = f"{exchange.trace.trace_id:032x}"
     return fields
+
+
+def pretty(exchange: Exchange, when: str) -> str:
+    """The same for people, in short."""
+    model, caller = exchange.model, exchange.caller
+    words = [
+        when[11:23],
+        str(exchange.status),
+        exchange.route.name,
+        exchange.model_name if model is not None else "-",
+        f"{(exchange.ended - exchange.started) * 1000:.1f} ms",
+        f"{exchange.prompt_tokens}+{exchange.completion_tokens} tokens",
+        f"key={caller.name if caller is not None else '-'}",
+        f"from={exchange.peer}",
+        exchange.request_id,
+    ]
+    if exchange.stream:
+        words.append("stream")
+    if exchange.held_seconds:
+        words.append(f"held={exchange.held_seconds:.1f}s")
+    if exchange.attempts > 1:
+        words.append(f"attempts={exchange.attempts}")
+    if exchange.problem is not None:
+        words.append(f"error={exchange.problem.code.code}")
+    if exchange.aborted:
+        words.append(f"aborted_by={exchange.aborted}")
+    return "  ".join(words)

@@ -96,7 +96,7 @@ class Router:
         state = CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced)
         limits = self._limits = Limiting(options.features)
         registry = registry_of(count, by_key, state, limits.collector)
-        self._log = AccessLog(access_log, loop) if access_log is not None else None
+        self._log = AccessLog(access_log, loop, options.features.telemetry.log_format) if access_log is not None else None
         observer = sources.observer
         traces = self._traces = build_traces(options.features.telemetry)
         endings: tuple[Ending | None, ...] = (
