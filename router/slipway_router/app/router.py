@@ -96,7 +96,9 @@ class Router:
         state = CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced)
         limits = self._limits = Limiting(options.features)
         registry = registry_of(count, by_key, state, limits.collector)
-        self._log = AccessLog(access_log, loop, options.features.telemetry.log_format) if access_log is not None else None
+        self._log = (
+            AccessLog(access_log, loop, options.features.telemetry.log_format) if access_log is not None else None
+        )
         observer = sources.observer
         traces = self._traces = build_traces(options.features.telemetry)
         endings: tuple[Ending | None, ...] = (
@@ -135,7 +137,9 @@ class Router:
             max_body_bytes=options.max_body_bytes,
             new_id=new_id,
         )
-        self._api = Api(ApiParts(sources.catalogue, sources.synced, authenticate.at_once, new_id, self.pipeline, options.features))
+        self._api = Api(
+            ApiParts(sources.catalogue, sources.synced, authenticate.at_once, new_id, self.pipeline, options.features)
+        )
         self._data = HttpServer(self._api.app, self.pipeline, options.request_timeout)
         self._admin = HttpServer(build_admin(registry, self._not_ready))
         self._watcher: asyncio.Task[None] | None = None
