@@ -11,43 +11,33 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from slipway_router.domain.authentication import Authenticate
-from slipway_router.domain.errors import ErrorCode, fail
-from slipway_router.domain.keys import Caller
+from slipway_router.adapters.api_dispatch import Call, Handlers
 from slipway_router.domain.ledger import COUNTS, Counts, UsageQuery, UsageReader, UsageReport
 from slipway_router.domain.ledger_query import FILTERS, parse_query, wants_csv
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """With these at its begin, spreadsheets take a cell for a formula."""
-_NO_ADMIN: Final = "This needs an admin key (an APIKey with spec.admin). GET /v1/usage tells the use of your own key."
 
 
 class LedgerApi:
     """Tells what was used. All parameters are in the URL; `parse_query` knows them."""
 
-    def __init__(self, reader: UsageReader, authenticate: Authenticate, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, reader: UsageReader, wall_clock: Callable[[], float]) -> None:
         self._reader = reader
-        self._authenticate = authenticate
         self._now = wall_clock
 
-    async def everyone(self, request: Request) -> Response:
-        """``GET /admin/usage``: of all keys, for admins.
+    def handlers(self) -> Handlers:
+        """By the entry's name."""
+        return {"admin_usage": self._everyone, "own_usage": self._own}
 
-        Raises:
-            RequestError: 400 a wrong parameter, 401, 403 not an admin's key, 503 the shared store does not answer.
-        """
-        if not self._caller(request).admin:
-            raise fail(ErrorCode.ADMIN_REQUIRED, _NO_ADMIN)
-        return await self._answer(request, self._query(request, FILTERS))
+    async def _everyone(self, call: Call) -> Response:
+        """``GET /admin/usage``: of all keys, for admins."""
+        return await self._answer(call.request, self._query(call.request, FILTERS))
 
-    async def own(self, request: Request) -> Response:
-        """``GET /v1/usage``: of the caller's own key. Raises as `everyone` does, without 403."""
-        caller = self._caller(request)
-        query = self._query(request, ("model",))
-        return await self._answer(request, replace(query, where={**query.where, "key": caller.name}))
-
-    def _caller(self, request: Request) -> Caller:
-        return self._authenticate.caller(dict(request.scope["headers"]))
+    async def _own(self, call: Call) -> Response:
+        """``GET /v1/usage``: of the caller's own key."""
+        query = self._query(call.request, ("model",))
+        return await self._answer(call.request, replace(query, where={**query.where, "key": call.caller.name}))
 
     def _query(self, request: Request, filters: tuple[str, ...]) -> UsageQuery:
         return parse_query(request.query_params.multi_items(), self._today(), filters=filters)
