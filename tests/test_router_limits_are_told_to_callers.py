@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import openai
 import pytest
@@ -14,9 +15,7 @@ from tests.routers import RouterUnderTest, chat, eventually_async, model, runnin
 ALL = Limits(requests_per_minute=3, tokens_per_minute=10_000, tokens_per_day=50_000, concurrent_requests=5)
 
 
-async def ask(
-    router: RouterUnderTest, path: str = "/v1/chat/completions", **fields: object
-) -> tuple[int, dict[str, str]]:
+async def ask(router: RouterUnderTest, path: str = "/v1/chat/completions", **fields: Any) -> tuple[int, dict[str, str]]:
     answer = await router.post(path, chat(**fields), LIMITED_KEY)
     return answer.status_code, {k: v for k, v in answer.headers.items() if k.startswith("x-ratelimit-")}
 
@@ -94,8 +93,8 @@ async def test_an_openai_client_comes_again_by_itself() -> None:
         first = asyncio.ensure_future(router.post("/v1/chat/completions", chat(), LIMITED_KEY))
         await eventually_async("the first runs", lambda: len(engine.requests), lambda count: count == 1)
         client = router.openai(LIMITED_KEY).with_options(max_retries=2)
-        messages = [{"role": "user", "content": "Hi"}]
-        second = asyncio.ensure_future(client.chat.completions.create(model="chat-a", messages=messages))  # type: ignore[call-overload]
+        asking = client.chat.completions.create(model="chat-a", messages=[{"role": "user", "content": "Hi"}])
+        second = asyncio.ensure_future(asking)
         await eventually_async("one is refused", lambda: b'"status":429' in router.log.getvalue(), lambda seen: seen)
         engine_may_answer.set()
         assert (await first).status_code == 200

@@ -1,0 +1,105 @@
+"""Real router processes with a fixed world: one engine, one key with limits, perhaps a shared store.
+
+As a program: ``python -m tests.router_replicas JSON`` serves until SIGTERM, as `Replica` describes it.
+"""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from slipway_router.app.options import Features
+from slipway_router.app.router import RouterOptions, Sources, serving
+from slipway_router.domain.catalogue import Catalogue, CatalogueStore
+from slipway_router.domain.keys import KeyStore, Limits
+from tests.eventually import eventually
+from tests.limited_callers import LIMITED_KEY, ring_of
+from tests.routers import model
+from tests.runtimes import free_port
+
+_ROOT: Final = Path(__file__).parent.parent
+_END_SECONDS: Final = 20
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What a process serves."""
+
+    engine_port: int
+    limits: dict[str, int]
+    features: dict[str, Any]
+    port: int = field(default_factory=free_port)
+    admin_port: int = field(default_factory=free_port)
+
+
+@dataclass(frozen=True)
+class RunningReplica:
+    """A process that serves."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    admin_port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, **fields: Any) -> httpx2.Response:
+        """A chat with the limited key."""
+        body = {"model": "chat-a", "messages": [{"role": "user", "content": "Hi"}], **fields}
+        headers = {"authorization": f"Bearer {LIMITED_KEY}"}
+        return httpx2.post(f"{self.url}/v1/chat/completions", json=body, headers=headers, timeout=30)
+
+    def metric(self, name: str) -> float:
+        """The sum of the samples of a metric."""
+        text = httpx2.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=5).text
+        lines = [line for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(number)
+        self.process.wait(_END_SECONDS)
+
+
+@contextmanager
+def running_replica(
+    folder: Path, engine_port: int, limits: Limits, features: dict[str, Any]
+) -> Iterator[RunningReplica]:
+    """A router process for the length of a ``with`` block."""
+    replica = Replica(engine_port, {k: v for k, v in asdict(limits).items() if v is not None}, features)
+    command = [sys.executable, "-m", "tests.router_replicas", json.dumps(asdict(replica))]
+    with (folder / f"router-{replica.port}.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=_ROOT)
+    running = RunningReplica(process, replica.port, replica.admin_port)
+    try:
+        ready = f"http://127.0.0.1:{replica.admin_port}/readyz"
+        eventually("the router is ready", lambda: httpx2.get(ready).status_code, lambda c: c == 200, within=30)
+        yield running
+    finally:
+        if process.poll() is None:
+            running.end(signal.SIGTERM)
+
+
+async def serve(replica: Replica) -> None:
+    """Serve until SIGTERM."""
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    catalogue = CatalogueStore(Catalogue.of([model("chat-a", replica.engine_port)]))
+    sources = Sources(catalogue, KeyStore(ring_of(Limits(**replica.limits))), lambda: True)
+    options = RouterOptions(features=Features.model_validate(replica.features))
+    ports = {"host": "127.0.0.1", "port": replica.port, "admin_port": replica.admin_port}
+    async with serving(sources, options=options, **ports):  # type: ignore[arg-type]
+        await ended.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Replica(**json.loads(sys.argv[1]))))
