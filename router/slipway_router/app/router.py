@@ -20,6 +20,7 @@ from slipway_router.adapters.metrics import CurrentState, RequestMetrics, regist
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.api import Api, ApiParts
+from slipway_router.app.caching import Caching
 from slipway_router.app.identity import build_identity
 from slipway_router.app.limits import Limiting
 from slipway_router.app.options import Features
@@ -95,7 +96,8 @@ class Router:
         count, by_key = RequestMetrics(), KeyMetrics()
         state = CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced)
         limits = self._limits = Limiting(options.features)
-        registry = registry_of(count, by_key, state, limits.collector)
+        caching = Caching(options.features.cache)
+        registry = registry_of(count, by_key, state, limits.collector, caching.collector)
         self._log = (
             AccessLog(access_log, loop, options.features.telemetry.log_format) if access_log is not None else None
         )
@@ -107,6 +109,7 @@ class Router:
             by_key,
             self._log,
             limits.ending,
+            caching.ending,
             observer.ended if observer else None,
         )
         on_end = _in_turn([ending for ending in endings if ending is not None])
@@ -129,7 +132,7 @@ class Router:
             on_headers=(*((traces.begin,) if traces else ()), authenticate, CheckAnnouncedSize(options.max_body_bytes)),
             on_body=(
                 *identity.body_steps,
-                *_body_steps(sources, options, limits),
+                *_body_steps(sources, options, limits, caching),
                 *((traces.sending,) if traces else ()),
             ),
             on_end=on_end,
@@ -201,7 +204,9 @@ class Router:
         return cut
 
 
-def _body_steps(sources: Sources, options: RouterOptions, limits: Limiting) -> tuple[Step, ...]:
+def _body_steps(
+    sources: Sources, options: RouterOptions, limits: Limiting, caching: Caching
+) -> tuple[Step, ...]:
     """What is done with a request that is complete, in this order."""
     return (
         parse_call,
@@ -211,6 +216,7 @@ def _body_steps(sources: Sources, options: RouterOptions, limits: Limiting) -> t
         check_available,
         set_parameters,
         limits.step,
+        *caching.steps,
         FindProviderKey(sources.provider_keys),
         CheckPictures(options.image_hosts),
         *((sources.observer.begun,) if sources.observer else ()),
