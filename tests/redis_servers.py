@@ -1,6 +1,7 @@
 """Real Valkey or Redis servers on loopback, each with nothing kept on disk."""
 
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -55,6 +56,16 @@ class RedisServer:
             self._process.kill()
             self._process.wait(_END_SECONDS)
             self._process = None
+
+    def pause(self) -> None:
+        """Let the server hang: it keeps its connections and answers nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def command(self, *words: str) -> bytes:
         """The first bytes of the answer to one command, as they come."""

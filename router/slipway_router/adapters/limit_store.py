@@ -238,7 +238,7 @@ class ScriptStore:
 
     def _lose(self, error: Exception, batch: list[Call]) -> None:
         """The server does not answer: fail everything, and look for it."""
-        why = f"{type(error).__name__}: {error}"
+        why = str(error) or f"no answer within {self._timeout:g} s"
         self._watcher.failed("unreachable")
         lost = [*batch, *self._asked, *self._told]
         self._asked.clear()

@@ -42,6 +42,8 @@ class Caller:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bucket", self.bucket or self.name)
+        if self.limits == NO_LIMITS:
+            object.__setattr__(self, "limits", NO_LIMITS)  # So that requests need only look whether it is the same.
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
