@@ -23,6 +23,7 @@ from slipway_router.adapters.http_api import (
 )
 from slipway_router.adapters.http_cycle import Front
 from slipway_router.adapters.inner_calls import InnerCalls
+from slipway_router.adapters.ledger_api import LedgerApi
 from slipway_router.adapters.sessions_sqlite import SqliteSessions
 from slipway_router.adapters.sessions_valkey import ValkeySessions
 from slipway_router.app.options import Features, SessionOptions, StoreOptions
@@ -31,6 +32,7 @@ from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Exchange, Headers, Step
 from slipway_router.domain.keys import Caller
+from slipway_router.domain.ledger import UsageReader
 from slipway_router.domain.openapi import document
 from slipway_router.domain.routes import ROUTES
 from slipway_router.domain.sessions import SessionStore
@@ -62,6 +64,7 @@ class ApiParts:
     front: Front
     """Where inference calls go."""
     features: Features
+    usage: UsageReader
 
 
 class Api:
@@ -75,6 +78,7 @@ class Api:
             **ModelsApi(parts.catalogue).handlers(),
             **HealthApi(parts.synced).handlers(),
             **DocumentsApi(document(TABLE, version("slipway"))).handlers(),
+            **LedgerApi(parts.usage, time.time).handlers(),
             **SimpleApi(parts.catalogue, inner).handlers(),
             **SessionsApi(self._sessions, inner, options.max_messages, time.time).handlers(),
         }

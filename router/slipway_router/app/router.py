@@ -22,6 +22,7 @@ from slipway_router.adapters.relay import RelayParts
 from slipway_router.app.api import Api, ApiParts
 from slipway_router.app.caching import Caching
 from slipway_router.app.identity import build_identity
+from slipway_router.app.ledger import Accounting
 from slipway_router.app.limits import Limiting
 from slipway_router.app.options import Features
 from slipway_router.app.pipeline import Pipeline, RequestIds
@@ -97,6 +98,7 @@ class Router:
         state = CurrentState(sources.catalogue, self._balancer, room, bodies, sources.synced)
         limits = self._limits = Limiting(options.features)
         caching = Caching(options.features.cache)
+        usage = self._usage = Accounting(options.features)
         registry = registry_of(count, by_key, state, limits.collector, caching.collector)
         self._log = (
             AccessLog(access_log, loop, options.features.telemetry.log_format) if access_log is not None else None
@@ -109,6 +111,7 @@ class Router:
             by_key,
             self._log,
             limits.ending,
+            usage.ending,
             caching.ending,
             observer.ended if observer else None,
         )
@@ -133,6 +136,7 @@ class Router:
             on_body=(
                 *identity.body_steps,
                 *_body_steps(sources, options, limits, caching),
+                usage.step,
                 *((traces.sending,) if traces else ()),
             ),
             on_end=on_end,
@@ -141,7 +145,15 @@ class Router:
             new_id=new_id,
         )
         self._api = Api(
-            ApiParts(sources.catalogue, sources.synced, authenticate.at_once, new_id, self.pipeline, options.features)
+            ApiParts(
+                sources.catalogue,
+                sources.synced,
+                authenticate.at_once,
+                new_id,
+                self.pipeline,
+                options.features,
+                usage.reader,
+            )
         )
         self._data = HttpServer(self._api.app, self.pipeline, options.request_timeout)
         self._admin = HttpServer(build_admin(registry, self._not_ready))
@@ -177,6 +189,7 @@ class Router:
             await self._admin.start(host, admin_port)
         await self._identity.start()
         await self._limits.start()
+        await self._usage.start()
         self._watcher = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
@@ -197,6 +210,7 @@ class Router:
         await self._api.close()
         await self._pools.close()
         await self._limits.close()
+        await self._usage.close()
         if self._log is not None:
             await self._log.close()
         if self._traces is not None:

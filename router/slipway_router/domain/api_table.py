@@ -12,8 +12,9 @@ from slipway_router.domain.api_chat import SESSIONS, SIMPLE
 from slipway_router.domain.api_entries import Entry
 from slipway_router.domain.api_inference import INFERENCE
 from slipway_router.domain.api_management import DOCUMENTS, HEALTH, MODELS
+from slipway_router.domain.api_usage import USAGE
 
-TABLE: Final[tuple[Entry, ...]] = (*INFERENCE, *MODELS, *SIMPLE, *SESSIONS, *HEALTH, *DOCUMENTS)
+TABLE: Final[tuple[Entry, ...]] = (*INFERENCE, *MODELS, *SIMPLE, *SESSIONS, *USAGE, *HEALTH, *DOCUMENTS)
 SOCKET_PATHS: Final = frozenset(path.encode() for entry in TABLE if entry.socket for path in entry.paths)
 """Where a connection may become a WebSocket."""
 
