@@ -19,6 +19,8 @@ from slipway_router.domain.errors import ErrorCode, Problem
 
 MAX_HEAD: Final = 65536
 """Bytes of a request's header."""
+MAX_FIELDS: Final = 256
+"""Fields of a request's header."""
 MAX_PIPELINE: Final = 32
 """Requests that a client may send ahead of the answers."""
 
@@ -29,9 +31,14 @@ class RouterProtocol(RefusingProtocol):
     """One client connection."""
 
     def __init__(
-        self, config: Config, server_state: ServerState, front: Front, loop: asyncio.AbstractEventLoop
+        self,
+        config: Config,
+        server_state: ServerState,
+        front: Front,
+        loop: asyncio.AbstractEventLoop,
+        max_connections: int,
     ) -> None:
-        super().__init__(config, server_state, loop)
+        super().__init__(config, server_state, loop, max_connections)
         self._front = front
         self._hot: HotCycle | None = None
         """The newest request, if it is a hot one: the parser's body pieces belong to it."""
@@ -58,8 +65,8 @@ class RouterProtocol(RefusingProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Note where the caller is."""
-        super().connection_made(transport)
         self._reading_since = self.loop.time()
+        super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -186,6 +193,10 @@ class RouterProtocol(RefusingProtocol):
         self._moved = True
         self._ignoring = self._lingering or self.transport.is_closing()
         if self._ignoring:
+            return
+        if len(self.headers) > MAX_FIELDS:
+            self._ignoring = True
+            self.hang_up(Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header has more than {MAX_FIELDS} fields."))
             return
         if len(self.pipeline) >= MAX_PIPELINE:
             self._ignoring = True

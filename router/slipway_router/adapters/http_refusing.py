@@ -7,20 +7,35 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from slipway_router.domain.errors import Problem
+from slipway_router.domain.errors import ErrorCode, Problem
 
 LINGER_SECONDS: Final = 2.0
 """How long the rest of a refused request is read, and thrown away, so that the client gets to see the answer."""
+
+MAX_TOLD: Final = 256
+"""Of connections beyond the most, those that are told why they are closed. Further ones are cut."""
 
 
 class RefusingProtocol(HttpToolsProtocol):
     """A client's connection that can be hung up with an answer."""
 
-    def __init__(self, config: Config, server_state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, config: Config, server_state: ServerState, loop: asyncio.AbstractEventLoop, max_connections: int
+    ) -> None:
         super().__init__(config, server_state, app_state={}, _loop=loop)
+        self._max_connections = max_connections
         self._lingering = False
         self._reading_since: float | None = None
         """When the request that is being read began; None if none is."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Turn the caller away if there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self._max_connections + MAX_TOLD:
+            transport.abort()
+        elif len(self.connections) > self._max_connections:
+            message = f"The router has {self._max_connections} connections, as many as it may. Try again."
+            self.hang_up(Problem(ErrorCode.ROUTER_FULL, message, retry_after=1))
 
     def hang_up(self, problem: Problem) -> None:
         """Refuse what the client sends, and close. While an answer is going out, it can only be cut off."""
@@ -31,15 +46,17 @@ class RefusingProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         body = problem.body()
-        head = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(head % (STATUS_LINE[problem.status], len(body)) + body)
+        fields = b"".join(b"%b: %b\r\n" % field for field in problem.headers())
+        head = b"%bcontent-type: application/json\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(head % (STATUS_LINE[problem.status], fields, len(body)) + body)
         self._linger()
 
     def _linger(self) -> None:
         """Close a little later: at once, data still on its way would make the kernel throw the answer away."""
         self._lingering = True
         self._reading_since = None
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # Not through TLS.
+            self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _newest(self) -> RequestResponseCycle | None:

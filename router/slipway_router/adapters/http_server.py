@@ -12,9 +12,15 @@ from uvicorn.server import ServerState
 
 from slipway_router.adapters.http_cycle import Front
 from slipway_router.adapters.http_protocol import RouterProtocol
+from slipway_router.adapters.tls import TlsFiles
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Idle connections of callers stay open this long: longer than clients and load balancers keep theirs (60 s)."""
+HANDSHAKE_SECONDS: Final = 10.0
+"""How long a caller may take to agree on TLS."""
+SHUTDOWN_SECONDS: Final = 5.0
+"""How long a caller may take to say goodbye in TLS."""
+_REFRESH_SECONDS: Final = 1.0
 _BACKLOG: Final = 4096
 _POLL_SECONDS: Final = 0.05
 _PACE_SECONDS: Final = 5.0
@@ -23,7 +29,15 @@ _PACE_SECONDS: Final = 5.0
 class HttpServer:
     """One port. `start`, then `drain`."""
 
-    def __init__(self, app: ASGIApp, front: Front | None = None, request_timeout: float = 120.0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        front: Front | None = None,
+        request_timeout: float = 120.0,
+        *,
+        max_connections: int = 10_000,
+        tls: TlsFiles | None = None,
+    ) -> None:
         self._config = Config(
             app,
             http=HttpToolsProtocol,
@@ -39,9 +53,12 @@ class HttpServer:
         self._config.load()
         self._front = front
         self._request_timeout = request_timeout
+        self._max_connections = max_connections
+        self._tls = tls
         self._state = ServerState()
         self._server: asyncio.Server | None = None
         self._pacer: asyncio.Task[None] | None = None
+        self._refresher: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes a free one.
@@ -50,9 +67,19 @@ class HttpServer:
             OSError: the address is taken or not ours.
         """
         loop = asyncio.get_running_loop()
+        tls = self._tls
         self._server = await loop.create_server(
-            self._protocol_factory(loop), host, port, backlog=_BACKLOG, family=socket.AF_UNSPEC
+            self._protocol_factory(loop),
+            host,
+            port,
+            backlog=_BACKLOG,
+            family=socket.AF_UNSPEC,
+            ssl=tls.context if tls else None,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls else None,
+            ssl_shutdown_timeout=SHUTDOWN_SECONDS if tls else None,
         )
+        if tls is not None:
+            self._refresher = loop.create_task(self._refresh(tls))
         if self._front is not None:
             self._pacer = loop.create_task(self._watch_pace())
 
@@ -66,7 +93,7 @@ class HttpServer:
         front = self._front
         if front is None:
             return lambda: HttpToolsProtocol(self._config, self._state, {}, loop)
-        return lambda: RouterProtocol(self._config, self._state, front, loop)
+        return lambda: RouterProtocol(self._config, self._state, front, loop, self._max_connections)
 
     async def _watch_pace(self) -> None:
         while True:
@@ -74,6 +101,11 @@ class HttpServer:
             for connection in list(self._state.connections):
                 if isinstance(connection, RouterProtocol):
                     connection.check_pace(self._request_timeout)
+
+    async def _refresh(self, tls: TlsFiles) -> None:
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            tls.refresh()
 
     async def drain(self, seconds: float) -> int:
         """Stop listening, let answers under way finish for at most ``seconds``, cut the rest.
@@ -84,9 +116,10 @@ class HttpServer:
         if self._server is None:
             return 0
         self._server.close()
-        if self._pacer is not None:
-            self._pacer.cancel()
-            await asyncio.wait({self._pacer})
+        for task in (self._pacer, self._refresher):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
         for connection in list(self._state.connections):
             connection.shutdown()
         deadline = asyncio.get_running_loop().time() + seconds

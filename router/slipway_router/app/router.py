@@ -19,6 +19,7 @@ from slipway_router.adapters.key_metrics import KeyMetrics
 from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
 from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.adapters.relay import RelayParts
+from slipway_router.adapters.tls import TlsFiles
 from slipway_router.app.api import Api, ApiParts
 from slipway_router.app.caching import Caching
 from slipway_router.app.identity import build_identity
@@ -155,7 +156,14 @@ class Router:
                 usage.reader,
             )
         )
-        self._data = HttpServer(self._api.app, self.pipeline, options.request_timeout)
+        tls = options.features.tls
+        self._data = HttpServer(
+            self._api.app,
+            self.pipeline,
+            options.request_timeout,
+            max_connections=options.features.server.max_connections,
+            tls=TlsFiles(tls.cert_file, tls.key_file) if tls.cert_file else None,
+        )
         self._admin = HttpServer(build_admin(registry, self._not_ready))
         self._watcher: asyncio.Task[None] | None = None
 

@@ -1,6 +1,7 @@
 """What the router is told by its environment and its configuration file; a variable wins over the file."""
 
 import json
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,12 +10,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from slipway_router.adapters.provider_tls import provider_tls
+from slipway_router.adapters.tls import TlsFiles
 from slipway_router.app.environment import UnknownVariableError, read_variables, suspicious
+from slipway_router.app.identity import build_identity
 from slipway_router.app.options import Features, Seconds
 from slipway_router.app.router import RouterOptions
 from slipway_router.app.setting_errors import explained, without_secrets
 from slipway_router.app.setting_names import settings_of
 from slipway_router.domain.bodies import MAX_BUFFERED_BYTES
+from slipway_router.domain.keys import KeyStore
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 _Level = Annotated[
@@ -77,14 +81,18 @@ class Settings(Features):
         """How the router behaves.
 
         Raises:
-            ValueError: the file with providers' certificates cannot be used.
+            ValueError: a file that a setting names cannot be used, or an address.
         """
+        features = Features(**{name: getattr(self, name) for name in Features.model_fields})
+        build_identity(KeyStore(), features, time.time)
+        if self.tls.cert_file:
+            TlsFiles(self.tls.cert_file, self.tls.key_file)
         return RouterOptions(
             max_body_bytes=self.max_body_bytes,
             max_buffered_bytes=self.max_buffered_bytes,
             image_hosts=self.image_url_hosts,
             provider_tls=provider_tls(self.provider_ca_file),
-            features=Features(**{name: getattr(self, name) for name in Features.model_fields}),
+            features=features,
         )
 
     def lines(self) -> Iterator[str]:
