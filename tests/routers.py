@@ -108,12 +108,21 @@ async def running_router(
     waker: Waker | None = None,
     provider_keys: KeyLookup = no_keys,
     synced: Callable[[], bool] = lambda: True,
+    drain_seconds: float = 0.0,
     **options: Any,
 ) -> AsyncIterator[RouterUnderTest]:
     """A router that serves ``models`` to the keys of this module."""
     catalogue, keys, log = CatalogueStore(Catalogue.of(models)), KeyStore(RING), BytesIO()
     sources = Sources(catalogue, keys, synced, waker or NoWaker(), provider_keys)
-    served = serving(sources, host="127.0.0.1", port=0, admin_port=0, options=RouterOptions(**options), access_log=log)
+    served = serving(
+        sources,
+        host="127.0.0.1",
+        port=0,
+        admin_port=0,
+        options=RouterOptions(**options),
+        access_log=log,
+        drain_seconds=drain_seconds,
+    )
     async with served as router, AsyncExitStack() as closing:
         yield RouterUnderTest(router, catalogue, keys, log, closing)
 

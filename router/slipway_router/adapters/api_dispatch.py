@@ -81,7 +81,7 @@ def cold_routes(table: Mapping[str, Sequence[Entry]], handlers: Handlers, identi
     """
     routes = []
     for path, entries in table.items():
-        cold = {entry.method: entry for entry in entries if entry.route is None and not entry.socket}
+        cold = {entry.method: entry for entry in entries if entry.route is None}
         if cold:
             work = {method: (entry, handlers[entry.name]) for method, entry in cold.items()}
             shown = path

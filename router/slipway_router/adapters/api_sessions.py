@@ -1,7 +1,8 @@
 """``/chat``: sessions, what is said in them, and their history."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -12,6 +13,7 @@ from slipway_router.adapters.api_texts import PassedOn, Summary, streamed, whole
 from slipway_router.adapters.inner_calls import InnerCalls
 from slipway_router.domain.api_chat_bodies import MAX_MESSAGE, AskRequest, RollbackRequest, SessionRequest
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
+from slipway_router.domain.keys import Caller
 from slipway_router.domain.sessions import (
     ASSISTANT,
     SYSTEM,
@@ -26,7 +28,7 @@ from slipway_router.domain.sessions import (
     pruned,
     rolled_back,
 )
-from slipway_router.domain.simple_calls import chat_call, options_of
+from slipway_router.domain.simple_calls import EngineCall, chat_call, options_of
 
 _JSON: Final = "application/json"
 _DEFAULT_LIMIT: Final = 100
@@ -71,74 +73,100 @@ class SessionsApi:
         return _json({"object": "list", "data": [_info(session) for session in sessions]})
 
     async def _delete(self, call: Call) -> Response:
-        session_id = _id(call)
-        if not await self._store.delete(owner_of(call.caller), session_id):
+        session_id = call.path("id")
+        if not is_id(session_id) or not await self._store.delete(owner_of(call.caller), session_id):
             raise _unknown(session_id)
         return Response(status_code=204)
 
     async def _history(self, call: Call) -> Response:
-        return _json(_history(await self.session(call)))
+        return _json(_history(await self._session(call.caller, call.path("id"))))
 
     async def _clear(self, call: Call) -> Response:
-        await self._change(call, cleared)
+        await self._change(call.caller, call.path("id"), cleared)
         return Response(status_code=204)
 
     async def _rollback(self, call: Call) -> Response:
         body: RollbackRequest = call.body
-        return _json(_history(await self._change(call, lambda messages: rolled_back(messages, body.turns))))
+        session = await self._change(call.caller, call.path("id"), lambda messages: rolled_back(messages, body.turns))
+        return _json(_history(session))
 
     async def _ask(self, call: Call) -> Response:
         body: AskRequest = call.body
-        session = await self.session(call)
-        model = body.model or session.model
-        if model is None:
-            raise fail(ErrorCode.MISSING_FIELD, "Field 'model' is missing, and the session has none.", param="model")
-        question = Message(USER, body.content)
-        turns = pruned((*session.messages, question), self._most)
         options = options_of(body.model_dump(exclude={"content", "model", "stream"}))
         stream = bool(body.stream)
-        engine_call = chat_call(model, [_turn(turn) for turn in turns], options, stream=stream)
-
-        async def keep(text: str) -> None:
-            answer = Message(ASSISTANT, text[:MAX_MESSAGE])
-            await self._change(call, lambda messages: pruned((*messages, question, answer), self._most))
+        asked = await self.question(call.caller, call.path("id"), body.content, body.model, options, stream=stream)
 
         async def done(summary: Summary) -> None:
-            text = "".join(summary.parts)
-            if text and summary.error is None:
-                await keep(text)
+            if summary.parts and summary.error is None:
+                await asked.keep(summary.text)
 
         try:
             if stream:
-                return await streamed(self._calls, call, engine_call, done)
-            said, headers = await whole(self._calls, call, engine_call)
+                return await streamed(self._calls, call, asked.engine_call, done)
+            said, headers = await whole(self._calls, call, asked.engine_call)
         except PassedOn as answered:
             return answered.response
-        await keep(said.text)
-        content = {"session": session.id, "model": said.model or model, "message": _turn(Message(ASSISTANT, said.text))}
-        return _json({**content, "finish_reason": said.finish_reason, "usage": said.usage}, headers=headers)
+        await asked.keep(said.text)
+        content = {
+            "session": call.path("id"),
+            "model": said.model or asked.model,
+            "message": _turn(Message(ASSISTANT, said.text)),
+            "finish_reason": said.finish_reason,
+            "usage": said.usage,
+        }
+        return _json(content, headers=headers)
 
-    async def session(self, call: Call) -> Session:
-        """The session that the path names; raises `RequestError` (404) if it is not the caller's."""
-        session_id = _id(call)
-        session = await self._store.get(owner_of(call.caller), session_id)
-        if session is None:
+    async def question(
+        self,
+        caller: Caller,
+        session_id: str,
+        content: str,
+        model: str | None,
+        options: Mapping[str, Any],
+        *,
+        stream: bool,
+    ) -> "Question":
+        """What to ask the engine when the user says ``content`` in a session.
+
+        Raises:
+            RequestError: the session is not the caller's, or there is no model.
+        """
+        session = await self._session(caller, session_id)
+        wanted = model or session.model
+        if wanted is None:
+            raise fail(ErrorCode.MISSING_FIELD, "Field 'model' is missing, and the session has none.", param="model")
+        said = Message(USER, content)
+        turns = [_turn(turn) for turn in pruned((*session.messages, said), self._most)]
+
+        async def keep(text: str) -> None:
+            answer = Message(ASSISTANT, text[:MAX_MESSAGE])
+            await self._change(caller, session_id, lambda messages: pruned((*messages, said, answer), self._most))
+
+        return Question(wanted, chat_call(wanted, turns, options, stream=stream), keep)
+
+    async def _session(self, caller: Caller, session_id: str) -> Session:
+        found = await self._store.get(owner_of(caller), session_id) if is_id(session_id) else None
+        if found is None:
             raise _unknown(session_id)
-        return session
+        return found
 
-    async def _change(self, call: Call, change: Callable[[Messages], Messages]) -> Session:
-        session_id = _id(call)
-        session = await self._store.change(owner_of(call.caller), session_id, change, self._now())
-        if session is None:
+    async def _change(self, caller: Caller, session_id: str, change: Callable[[Messages], Messages]) -> Session:
+        changed = None
+        if is_id(session_id):
+            changed = await self._store.change(owner_of(caller), session_id, change, self._now())
+        if changed is None:
             raise _unknown(session_id)
-        return session
+        return changed
 
 
-def _id(call: Call) -> str:
-    session_id = call.path("id")
-    if not is_id(session_id):
-        raise _unknown(session_id)
-    return session_id
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the user says in a session, on its way to the engine."""
+
+    model: str
+    engine_call: EngineCall
+    keep: Callable[[str], Awaitable[None]]
+    """Puts the question and this answer into the session."""
 
 
 def _unknown(session_id: str) -> RequestError:

@@ -98,6 +98,11 @@ class Summary:
         if chunk.text:
             self.parts.append(chunk.text)
 
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self.parts)
+
     def end(self) -> dict[str, Any]:
         """What there is to say after the text."""
         return {"model": self.model, "finish_reason": self.finish_reason, "usage": self.usage}

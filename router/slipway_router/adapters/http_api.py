@@ -139,3 +139,11 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 async def on_crash(request: Request, error: Exception) -> Response:
     """A mistake in this program."""
     return problem_response(Problem(ErrorCode.INTERNAL, "The router failed on this request."), _dialect(request))
+
+
+async def upgrade_required(call: Call) -> Response:
+    """Where a WebSocket begins, something else came."""
+    message = "This is a WebSocket. Connect with a WebSocket client, such as wss://HOST/chat/ws."
+    response = problem_response(Problem(ErrorCode.UPGRADE_REQUIRED, message), Dialect.OPENAI)
+    response.headers["upgrade"] = "websocket"
+    return response

@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 from slipway_router.adapters.http_cycle import Front, HotCycle
 from slipway_router.adapters.http_refusing import RefusingProtocol
 from slipway_router.adapters.known_heads import HeadMemory
+from slipway_router.domain.api_table import SOCKET_PATHS
 from slipway_router.domain.errors import ErrorCode, Problem
 
 MAX_HEAD: Final = 65536
@@ -109,6 +110,9 @@ class RouterProtocol(RefusingProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
+            if self._should_upgrade():
+                self._become_a_socket()
+                return
             if (cycle := self._newest()) is not None:
                 cycle.keep_alive = False  # Whatever follows is not HTTP/1.1.
         except httptools.HttpParserCallbackError as error:
@@ -153,6 +157,20 @@ class RouterProtocol(RefusingProtocol):
             return
         _log.error("a request failed unexpectedly", exc_info=error)
         self.hang_up(Problem(ErrorCode.INTERNAL, "The router failed on this request."))
+
+    def _should_upgrade(self) -> bool:
+        """Whether the request being parsed begins a WebSocket; elsewhere, ``Upgrade`` is ignored, as it may be."""
+        return self.url.partition(b"?")[0] in SOCKET_PATHS and super()._should_upgrade()
+
+    def _become_a_socket(self) -> None:
+        """Hand the connection to a protocol for WebSockets, unless there is something else to answer on it."""
+        cycle = self._newest()
+        if self._ignoring or self.transport.is_closing():
+            return
+        if cycle is not None and not cycle.response_complete:
+            self.transport.abort()
+            return
+        self.handle_websocket_upgrade()
 
     def check_pace(self, request_timeout: float) -> None:
         """Close the connection if it was idle or left answers unread for long, or a request takes too long to arrive.

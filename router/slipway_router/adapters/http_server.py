@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from slipway_router.adapters.http_cycle import Front
 from slipway_router.adapters.http_protocol import RouterProtocol
+from slipway_router.adapters.websocket_protocol import MAX_FRAME, DrainingSocketProtocol
 from slipway_router.adapters.tls import TlsFiles
 
 KEEP_ALIVE_SECONDS: Final = 75
@@ -41,7 +42,9 @@ class HttpServer:
         self._config = Config(
             app,
             http=HttpToolsProtocol,
-            ws="none",
+            ws=DrainingSocketProtocol if front is not None else "none",
+            ws_max_size=MAX_FRAME,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,

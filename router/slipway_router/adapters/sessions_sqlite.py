@@ -55,6 +55,7 @@ class SqliteSessions:
 
     def __init__(self, file: str, max_sessions: int) -> None:
         self._most = max_sessions
+        self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions")
         try:
             self._database = _open(file)
@@ -108,8 +109,10 @@ class SqliteSessions:
 
     async def close(self) -> None:
         """As `SessionStore` says."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
-        self._thread.shutdown()
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
+            self._thread.shutdown()
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def within_a_transaction() -> T:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import WebSocketRoute
 
 from slipway_router.adapters.api_dispatch import Handlers, Identify, cold_routes
 from slipway_router.adapters.api_documents import DocumentsApi
@@ -20,14 +21,16 @@ from slipway_router.adapters.http_api import (
     on_crash,
     on_http_error,
     on_request_error,
+    upgrade_required,
 )
 from slipway_router.adapters.http_cycle import Front
 from slipway_router.adapters.inner_calls import InnerCalls
 from slipway_router.adapters.ledger_api import LedgerApi
 from slipway_router.adapters.sessions_sqlite import SqliteSessions
 from slipway_router.adapters.sessions_valkey import ValkeySessions
+from slipway_router.adapters.websocket_chat import ChatSocket
 from slipway_router.app.options import Features, SessionOptions, StoreOptions
-from slipway_router.domain.api_table import TABLE, by_path
+from slipway_router.domain.api_table import SOCKET_PATHS, TABLE, by_path
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Exchange, Headers, Step
@@ -74,16 +77,23 @@ class Api:
         inner = InnerCalls(parts.front)
         options = parts.features.sessions
         self._sessions = _session_store(options, parts.features.store)
+        sessions = SessionsApi(self._sessions, inner, options.max_messages, time.time)
+        identify = identify_by(parts.authenticate)
+        socket = ChatSocket(inner, identify, sessions, parts.new_id)
         handlers: Handlers = {
             **ModelsApi(parts.catalogue).handlers(),
             **HealthApi(parts.synced).handlers(),
             **DocumentsApi(document(TABLE, version("slipway"))).handlers(),
             **LedgerApi(parts.usage, time.time).handlers(),
             **SimpleApi(parts.catalogue, inner).handlers(),
-            **SessionsApi(self._sessions, inner, options.max_messages, time.time).handlers(),
+            **sessions.handlers(),
+            "chat_socket": upgrade_required,
         }
         self.app = Starlette(
-            routes=cold_routes(by_path(TABLE), handlers, identify_by(parts.authenticate)),
+            routes=[
+                *cold_routes(by_path(TABLE), handlers, identify),
+                *(WebSocketRoute(path.decode(), socket) for path in SOCKET_PATHS),
+            ],
             middleware=[Middleware(RequestIds, new_id=parts.new_id)],
             exception_handlers={RequestError: on_request_error, HTTPException: on_http_error, Exception: on_crash},
         )

@@ -15,12 +15,21 @@ from slipway_router.domain.api_chat_bodies import (
     TextAnswer,
     TextModels,
 )
-from slipway_router.domain.api_entries import EVENTS, JSON, TEXT, Content, Entry, Parameter, Tag
+from slipway_router.domain.api_entries import EVENTS, JSON, TEXT, Content, Entry, Parameter, Scope, Tag
 from slipway_router.domain.api_inference import ERRORS
 from slipway_router.domain.errors import ErrorCode
 
 _SESSION_BODY: Final = 1024 * 1024
 ID_PATTERN: Final = "^[A-Za-z0-9_-]{1,64}$"
+_FRAMES: Final = """\
+The key comes in the handshake's `Authorization`, or within 10 s in the first frame `{"type": "auth", "key": "KEY"}`;
+then the router says `{"type": "ready"}`. A frame
+`{"type": "chat", "id": "1", "model": "chat", "messages": [...], "temperature": 0.5}`, or one with `session` and
+`content` in place of `messages`, is answered by frames `{"type": "token", "id": "1", "text": "..."}` and one
+`{"type": "done", "id": "1", "model", "finish_reason", "usage"}` or `{"type": "error", "id": "1", "error": {...}}`;
+`{"type": "progress", ...}` tells what a model does that wakes. `{"type": "cancel", "id": "1"}` stops a chat. Up to 4
+chats run at a time; a message has at most 1 MiB. A restart of the router lets running chats finish, then closes with
+code 1012."""
 _STREAM_TEXT: Final = (
     'Events `data: {"text": "…"}`, then `event: done` with `model`, `finish_reason` and `usage`; '
     "`event: error` with the error object if it goes wrong on the way."
@@ -175,9 +184,10 @@ SESSIONS: Final = (
         "/chat/ws",
         "Chats over a WebSocket",
         Tag.SESSIONS,
+        scope=Scope.PUBLIC,
         status=101,
         errors=(ErrorCode.UPGRADE_REQUIRED,),
-        text="Frames are JSON. See the guide.",
+        text=_FRAMES,
         socket=True,
     ),
 )

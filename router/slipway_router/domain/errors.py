@@ -45,6 +45,7 @@ class ErrorCode(Enum):
     TOO_MANY_REQUESTS = ("rate_limit_exceeded", HTTPStatus.TOO_MANY_REQUESTS, "requests")
     TOO_MANY_TOKENS = ("rate_limit_exceeded", HTTPStatus.TOO_MANY_REQUESTS, "tokens")
     LIMITS_UNAVAILABLE = ("limits_unavailable", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
+    TOO_MANY_CHATS = ("too_many_chats", HTTPStatus.TOO_MANY_REQUESTS, _INVALID)
     OVERLOADED = ("model_overloaded", HTTPStatus.TOO_MANY_REQUESTS, _SERVER)
     ROUTER_FULL = ("router_overloaded", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
     TOO_MANY_WAITING = ("too_many_waiting", HTTPStatus.SERVICE_UNAVAILABLE, _SERVER)
