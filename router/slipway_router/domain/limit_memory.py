@@ -77,63 +77,64 @@ class Account:
 
     def reserve(self, limits: Limits, tokens: int, now: float, wall: float) -> Verdict:
         """As `Limiter.reserve`, at ``now`` of a clock that never goes back and ``wall`` seconds since 1970."""
-        refusal = self._refusal(limits, tokens, now, wall)
-        if refusal is not None:
-            return self._refused(limits, refusal, now, wall)
         second = int(now)
+        requests, minute, today = limits.requests_per_minute, limits.tokens_per_minute, limits.tokens_per_day
+        if (
+            (requests is not None and self._requests.move_to(second) >= requests)
+            or (minute is not None and self._tokens.move_to(second) > (minute - tokens if tokens < minute else 0))
+            or (today is not None and self._used_today(wall) > (today - tokens if tokens < today else 0))
+            or (limits.concurrent_requests is not None and self._running >= limits.concurrent_requests)
+        ):
+            return self._refused(limits, tokens, now, wall)
         requests_left = tokens_left = today_left = entry = None
-        minute = today = today_reset = 0
-        most = limits.requests_per_minute
-        if most is not None:
+        in_minute = in_day = today_reset = 0
+        if requests is not None:
             self._requests.add(second, 1)
-            requests_left = most - self._requests.used
-        most = limits.tokens_per_minute
-        if most is not None:
-            minute = tokens if tokens < most else most
-            entry = self._tokens.add(second, minute)
-            tokens_left = most - self._tokens.used
-        most = limits.tokens_per_day
-        if most is not None:
-            today = tokens if tokens < most else most
-            self._tokens_today += today
-            today_left, today_reset = most - self._tokens_today, self._until_midnight(wall)
+            requests_left = requests - self._requests.used
+        if minute is not None:
+            in_minute = tokens if tokens < minute else minute
+            entry = self._tokens.add(second, in_minute)
+            tokens_left = minute - self._tokens.used
+        if today is not None:
+            in_day = tokens if tokens < today else today
+            self._tokens_today += in_day
+            today_left, today_reset = today - self._tokens_today, self._until_midnight(wall)
         reservation = None
         if limits.concurrent_requests is not None or tokens:
             self._running += 1
-            reservation = MemoryReservation(self, entry, minute, self._day, today)
+            reservation = MemoryReservation(self, entry, in_minute, self._day, in_day)
         return Verdict(None, reservation, requests_left, COUNTED, tokens_left, COUNTED, today_left, today_reset)
 
-    def _refusal(self, limits: Limits, tokens: int, now: float, wall: float) -> Refusal | None:
-        refusals: list[Refusal] | None = None
-        second, most = int(now), limits.requests_per_minute
-        if most is not None and self._requests.move_to(second) >= most:
-            refusals = [Refusal(LimitKind.REQUESTS_PER_MINUTE, self._requests.wait(now, most - 1))]
-        most = limits.tokens_per_minute
-        if most is not None and self._tokens.move_to(second) > (room := max(0, most - tokens)):
-            refusals = [*(refusals or ()), Refusal(LimitKind.TOKENS_PER_MINUTE, self._tokens.wait(now, room))]
-        most = limits.tokens_per_day
+    def _refused(self, limits: Limits, tokens: int, now: float, wall: float) -> Verdict:
+        """What a request is told that at least one limit refuses."""
+        refusals: list[Refusal] = []
+        requests_left = tokens_left = today_left = None
+        most, used = limits.requests_per_minute, self._requests.move_to(int(now))
         if most is not None:
-            if not 0 <= wall - self._day * DAY < DAY:
-                self._day, self._tokens_today = int(wall // DAY), 0
-            if self._tokens_today > max(0, most - tokens):
-                refusals = [*(refusals or ()), Refusal(LimitKind.TOKENS_PER_DAY, self._until_midnight(wall))]
+            requests_left = max(0, most - used)
+            if used >= most:
+                refusals.append(Refusal(LimitKind.REQUESTS_PER_MINUTE, self._requests.wait(now, most - 1)))
+        most, used = limits.tokens_per_minute, self._tokens.move_to(int(now))
+        if most is not None:
+            tokens_left = max(0, most - used)
+            if used > (room := max(0, most - tokens)):
+                refusals.append(Refusal(LimitKind.TOKENS_PER_MINUTE, self._tokens.wait(now, room)))
+        most, used = limits.tokens_per_day, self._used_today(wall)
+        midnight = 0 if most is None else self._until_midnight(wall)
+        if most is not None:
+            today_left = max(0, most - used)
+            if used > max(0, most - tokens):
+                refusals.append(Refusal(LimitKind.TOKENS_PER_DAY, midnight))
         most = limits.concurrent_requests
         if most is not None and self._running >= most:
-            refusals = [*(refusals or ()), Refusal(LimitKind.CONCURRENT_REQUESTS, PLACE_RETRY)]
-        return longest(refusals) if refusals else None
+            refusals.append(Refusal(LimitKind.CONCURRENT_REQUESTS, PLACE_RETRY))
+        resets = self._requests.reset(now), self._tokens.reset(now)
+        return Verdict(longest(refusals), None, requests_left, resets[0], tokens_left, resets[1], today_left, midnight)
 
-    def _refused(self, limits: Limits, refusal: Refusal, now: float, wall: float) -> Verdict:
-        requests, tokens, today = limits.requests_per_minute, limits.tokens_per_minute, limits.tokens_per_day
-        return Verdict(
-            refusal,
-            None,
-            None if requests is None else max(0, requests - self._requests.used),
-            self._requests.reset(now),
-            None if tokens is None else max(0, tokens - self._tokens.used),
-            self._tokens.reset(now),
-            None if today is None else max(0, today - self._tokens_today),
-            0 if today is None else self._until_midnight(wall),
-        )
+    def _used_today(self, wall: float) -> int:
+        if not 0 <= wall - self._day * DAY < DAY:
+            self._day, self._tokens_today = int(wall // DAY), 0
+        return self._tokens_today
 
     def _until_midnight(self, wall: float) -> int:
         return ceil((self._day + 1) * DAY - wall)
