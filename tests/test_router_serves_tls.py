@@ -101,10 +101,11 @@ async def test_requests_and_streams_go_through(mounted: Path, authority: Path) -
         answer = await client.post(f"{url}/v1/chat/completions", json=chat())
         stream = await client.post(f"{url}/v1/chat/completions", json=chat(stream=True))
         models = await client.get(f"{url}/v1/models")
+        refused = await client.post(f"{url}/v1/chat/completions", content=b"x" * 100, headers={"x": "y" * 100_000})
         assert (await shown(router.router.port, context))[1:] == ("TLSv1.3", "http/1.1")
     assert "Hello there" in answer.text
     assert stream.text.endswith("data: [DONE]\n\n")
-    assert models.status_code == 200
+    assert (models.status_code, refused.status_code) == (200, 431)
 
 
 @pytest.mark.local

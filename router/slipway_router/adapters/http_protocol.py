@@ -13,15 +13,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from slipway_router.adapters.http_cycle import Front, HotCycle
-from slipway_router.adapters.http_refusing import RefusingProtocol
+from slipway_router.adapters.http_refusing import MAX_HEAD, RefusingProtocol, too_large
 from slipway_router.adapters.known_heads import HeadMemory
 from slipway_router.domain.api_table import SOCKET_PATHS
 from slipway_router.domain.errors import ErrorCode, Problem
 
-MAX_HEAD: Final = 65536
-"""Bytes of a request's header."""
-MAX_FIELDS: Final = 256
-"""Fields of a request's header."""
 MAX_PIPELINE: Final = 32
 """Requests that a client may send ahead of the answers."""
 
@@ -51,7 +47,6 @@ class RouterProtocol(RefusingProtocol):
         self._begun = 0
         """Requests that began in the read being parsed."""
         self._memory = HeadMemory()
-        self._head_bytes = 0
         self._in_head = True
         self._moved = False
         """Whether the read being parsed brought more than header fields, trailers and sizes of chunks."""
@@ -107,6 +102,7 @@ class RouterProtocol(RefusingProtocol):
         is_start = self._between
         self._begun = 0
         self._moved = False
+        self._read_bytes = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -122,7 +118,7 @@ class RouterProtocol(RefusingProtocol):
         if self._in_head or not self._moved:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD:
-                self.hang_up(Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header is larger than {MAX_HEAD} bytes."))
+                self.hang_up(too_large())
         if is_start and self._between:
             self._learn(data)
 
@@ -212,9 +208,10 @@ class RouterProtocol(RefusingProtocol):
         self._ignoring = self._lingering or self.transport.is_closing()
         if self._ignoring:
             return
-        if len(self.headers) > MAX_FIELDS:
+        problem = self._head_problem()
+        if problem is not None:
             self._ignoring = True
-            self.hang_up(Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header has more than {MAX_FIELDS} fields."))
+            self.hang_up(problem)
             return
         if len(self.pipeline) >= MAX_PIPELINE:
             self._ignoring = True

@@ -11,9 +11,17 @@ from slipway_router.domain.errors import ErrorCode, Problem
 
 LINGER_SECONDS: Final = 2.0
 """How long the rest of a refused request is read, and thrown away, so that the client gets to see the answer."""
-
+MAX_HEAD: Final = 65536
+"""Bytes of a request's header."""
+MAX_FIELDS: Final = 256
+"""Fields of a request's header."""
 MAX_TOLD: Final = 256
 """Of connections beyond the most, those that are told why they are closed. Further ones are cut."""
+
+
+def too_large() -> Problem:
+    """What is wrong with a header of too many bytes."""
+    return Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header is larger than {MAX_HEAD} bytes.")
 
 
 class RefusingProtocol(HttpToolsProtocol):
@@ -24,6 +32,10 @@ class RefusingProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state={}, _loop=loop)
         self._max_connections = max_connections
+        self._head_bytes = 0
+        """Of the header being read, in the reads before the one being parsed."""
+        self._read_bytes = 0
+        """Of the read being parsed."""
         self._lingering = False
         self._reading_since: float | None = None
         """When the request that is being read began; None if none is."""
@@ -36,6 +48,15 @@ class RefusingProtocol(HttpToolsProtocol):
         elif len(self.connections) > self._max_connections:
             message = f"The router has {self._max_connections} connections, as many as it may. Try again."
             self.hang_up(Problem(ErrorCode.ROUTER_FULL, message, retry_after=1))
+
+    def _head_problem(self) -> Problem | None:
+        """What is wrong with the size of a header that is complete."""
+        if len(self.headers) > MAX_FIELDS:
+            return Problem(ErrorCode.HEADERS_TOO_LARGE, f"The header has more than {MAX_FIELDS} fields.")
+        if self._head_bytes + self._read_bytes <= MAX_HEAD:
+            return None
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        return too_large() if size > MAX_HEAD else None
 
     def hang_up(self, problem: Problem) -> None:
         """Refuse what the client sends, and close. While an answer is going out, it can only be cut off."""
