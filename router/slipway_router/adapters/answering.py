@@ -83,6 +83,10 @@ class Answer:
             self._meter.feed(piece)
         self._last_piece = pieces[-1]
 
+    def hear(self, piece: bytes) -> None:
+        """Count the tokens of a piece of the body that nobody gets."""
+        self._meter.feed(piece)
+
     def progress(self, text: str) -> None:
         """Tell a caller who asked for a stream what a sleeping model does; the answer has begun with that."""
         if self._exchange.stream:

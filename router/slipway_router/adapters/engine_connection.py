@@ -115,6 +115,21 @@ class EngineConnection(asyncio.Protocol):
         self.abort()
         return False
 
+    def hang_up(self, handler: ResponseHandler) -> bool:
+        """Close this side, and hand what still comes to ``handler``; False if the connection can only be cut.
+
+        That is so behind TLS, and as long as the request is not sent.
+        """
+        transport = self._transport
+        if not self.usable or self._complete or self._unsent or not transport.can_write_eof():
+            return False
+        if transport.get_write_buffer_size():
+            return False
+        self._handler = handler
+        transport.write_eof()
+        self.resume()
+        return True
+
     def abort(self) -> None:
         """Cut the connection, so that the engine stops working at once."""
         self._handler = None

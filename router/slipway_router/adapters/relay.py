@@ -17,6 +17,7 @@ from slipway_router.adapters.downstream import Downstream
 from slipway_router.adapters.engine_connection import EngineConnection
 from slipway_router.adapters.engine_pool import EnginePools
 from slipway_router.adapters.engine_request import request_of
+from slipway_router.adapters.hearing_out import HEAR_SECONDS, HearingOut, UnderWay
 from slipway_router.adapters.holding import Holder
 from slipway_router.domain.balancing import Balancer, Lease, Replica
 from slipway_router.domain.bodies import Bodies
@@ -46,15 +47,7 @@ class RelayParts:
     """Called once with each exchange, when its answer is out or its caller gone."""
     withdrawn: Callable[[str], Problem | None] = lambda credential: None
     """Why requests with the key of this hash must end, if they must."""
-    active: set["Relay"] = field(default_factory=set)
-    """Relays under way. Someone calls `check_all` now and then; a timer for each would cost much more."""
-
-    def check_all(self) -> None:
-        """End relays whose engine or caller has been silent for too long, or whose key is not accepted any more."""
-        now = self.clock()
-        for relay in list(self.active):
-            relay.check(now)
-            relay.check_key()
+    active: UnderWay = field(default_factory=UnderWay)
 
 
 class Relay:
@@ -122,7 +115,7 @@ class Relay:
         self._exchange.aborted = "client"
         if self._task is not None:
             self._task.cancel()
-        self._end()
+        self._leave()
 
     # Getting the request to a replica.
 
@@ -232,9 +225,8 @@ class Relay:
         if now < self._last_seen + limit:
             return
         if self._paused:
-            self._release()
             self._answer.abandon()
-            self._end()
+            self._leave()
         elif self._answer.head is not None and not self._answer.refused:
             self._break_off()
         else:
@@ -253,9 +245,8 @@ class Relay:
             return
         if self._task is not None:
             self._task.cancel()
-        self._release()
         self._answer.withdraw(problem)
-        self._end()
+        self._leave()
 
     def _fail(self, problem: Problem) -> None:
         self._answer.fail(problem)
@@ -274,6 +265,22 @@ class Relay:
             if connection is not None:
                 self._parts.pools.give_back(lease.replica, connection)
             lease.release()
+
+    def _leave(self) -> None:
+        """End without the caller: the engine must stop, and what it has sent until then counts."""
+        parts, connection = self._parts, self._connection
+        if connection is not None:
+            hearing = HearingOut(connection, self._answer.hear, parts.clock() + HEAR_SECONDS, self._heard_out)
+            if connection.hang_up(hearing):
+                self._connection = None
+                parts.active.add(hearing)
+                parts.active.discard(self)
+                return
+        self._end()
+
+    def _heard_out(self, hearing: HearingOut) -> None:
+        self._parts.active.discard(hearing)
+        self._end()
 
     def _end(self) -> None:
         if self._done:

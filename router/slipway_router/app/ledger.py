@@ -30,6 +30,7 @@ class Accounting:
         store, place = features.store, features.ledger.folder
         connect = partial(SharedAccount, store.url, store.prefix, store.timeout) if store.url else None
         self._folder: LedgerFolder | None = None
+        self._closed = False
         if place:
             folder = self._folder = open_folder(Path(place), share=bool(store.url))
             self._account = folder.account
@@ -49,6 +50,9 @@ class Accounting:
 
     async def close(self) -> None:
         """Bring everything into the account. Call it when no request runs any more."""
+        if self._closed:
+            return
+        self._closed = True
         await self._keeper.close()
         if self._folder is not None:
             self._folder.close()

@@ -203,7 +203,7 @@ class Router:
     async def _watch(self) -> None:
         for round_ in itertools.count(1):
             await asyncio.sleep(_WATCH_SECONDS)
-            self._relays.check_all()
+            self._relays.active.check_all(time.monotonic())
             if round_ % _ROUNDS_PER_SWEEP == 0:
                 self._pools.sweep()
 
@@ -212,6 +212,7 @@ class Router:
         self._draining = True
         cut = await self._data.drain(drain_seconds)
         await self._admin.drain(0)
+        await self._relays.active.settle(time.monotonic)
         if self._watcher is not None:
             self._watcher.cancel()
         await self._identity.close()
