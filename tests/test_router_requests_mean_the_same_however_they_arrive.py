@@ -59,7 +59,7 @@ async def conversation() -> AsyncIterator[tuple[Notebook, Wire]]:
     config = Config(Response(), log_config=None, ws="none")
     config.load()
     front = Notebook()
-    yield front, Wire(RouterProtocol(config, ServerState(), front, asyncio.get_running_loop()))
+    yield front, Wire(RouterProtocol(config, ServerState(), front, asyncio.get_running_loop(), 10))
 
 
 async def outcome(requests: list[bytes], *, whole: bool) -> tuple[list[Seen], bytes, bool]:

@@ -22,6 +22,9 @@ class Wire(asyncio.Transport):
 
     abort = close
 
+    def can_write_eof(self) -> bool:
+        return True
+
     def write_eof(self) -> None:
         """Half of the connection ends; nobody is there to notice."""
 

@@ -95,7 +95,9 @@ class HotCycle(RequestResponseCycle):
         """The request came in one piece, and it is its turn."""
         self._its_turn = True
         self.take_body(body)
-        self.end_body()
+        self.body_complete = True
+        if not self.response_complete:
+            self._run()
 
     def take_body(self, piece: bytes) -> None:
         """Keep a piece of the body; nothing is kept of a request that will be refused."""
@@ -112,6 +114,13 @@ class HotCycle(RequestResponseCycle):
         self._problem = problem
         if self._its_turn and not self.response_complete:
             self._refuse(problem)
+
+    def interrupt(self, problem: Problem) -> bool:
+        """Refuse a request that is still coming in; False if it is not, or not yet its turn."""
+        if self.body_complete or not self._its_turn or self.response_complete:
+            return False
+        self._stop_taking(problem)
+        return True
 
     def end_body(self) -> None:
         """The request is complete."""

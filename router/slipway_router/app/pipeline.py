@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from slipway_router.adapters.downstream import Downstream, Running, answer, replay
@@ -77,15 +77,15 @@ class Pipeline:
 
     def run(self, exchange: Exchange, downstream: Downstream) -> Running | None:
         """Answer a request whose body is there; None if it is answered already."""
-        return self.go_on(exchange, downstream, 0)
+        return self.go_on(exchange, downstream, self._on_body)
 
-    def go_on(self, exchange: Exchange, downstream: Downstream, first: int) -> Running | None:
-        """Take the body's steps from number ``first`` on, as `run` does from the first one."""
+    def go_on(self, exchange: Exchange, downstream: Downstream, steps: Sequence[Step]) -> Running | None:
+        """Take the steps that are left, as `run` does with all of those on the body."""
         try:
-            for index in range(first, len(self._on_body)):
-                waiting = self._on_body[index](exchange)
+            for number, step in enumerate(steps, 1):
+                waiting = step(exchange)
                 if waiting is not None:
-                    return _Wait(self, exchange, downstream, waiting, index + 1)
+                    return _Wait(self, exchange, downstream, waiting, steps[number:])
         except Exception as error:
             self.refuse(exchange, _problem_of(error, exchange), downstream)
             return None
@@ -130,12 +130,17 @@ class _Wait:
     """A request that waits in a step, and what becomes of it then. To its server it is one running request."""
 
     def __init__(
-        self, pipeline: Pipeline, exchange: Exchange, downstream: Downstream, work: Awaitable[None], next_step: int
+        self,
+        pipeline: Pipeline,
+        exchange: Exchange,
+        downstream: Downstream,
+        work: Awaitable[None],
+        next_steps: Sequence[Step],
     ) -> None:
         self._pipeline = pipeline
         self._exchange = exchange
         self._downstream = downstream
-        self._next_step = next_step
+        self._next_steps = next_steps
         self._running: Running | None = None
         self._paused = False
         self._task = asyncio.ensure_future(self._wait(work))
@@ -147,7 +152,7 @@ class _Wait:
             problem = _problem_of(error, self._exchange)
             self._pipeline.refuse(self._exchange, problem, self._downstream)
             return
-        self._running = self._pipeline.go_on(self._exchange, self._downstream, self._next_step)
+        self._running = self._pipeline.go_on(self._exchange, self._downstream, self._next_steps)
         if self._running is not None and self._paused:
             self._running.pause()
 
