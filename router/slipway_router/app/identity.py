@@ -1,13 +1,14 @@
-"""Puts together who may call: keys, tokens of an identity provider, callers without either."""
+"""Puts together who may call: keys, tokens of an identity provider, callers without either; browsers' origins."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from slipway_router.adapters.jwks import Jwks
 from slipway_router.adapters.provider_tls import provider_tls
-from slipway_router.app.options import Features, OidcOptions
+from slipway_router.app.options import CorsOptions, Features, OidcOptions
 from slipway_router.domain.addresses import trusted_networks
 from slipway_router.domain.authentication import Anonymous, Authenticate, Proxies
+from slipway_router.domain.cors import Cors
 from slipway_router.domain.exchange import Step
 from slipway_router.domain.keys import KeyStore, Limits
 from slipway_router.domain.oidc import TokenRules, Tokens
@@ -83,3 +84,8 @@ def _rules(oidc: OidcOptions) -> TokenRules:
             concurrent_requests=oidc.concurrent_requests,
         ),
     )
+
+
+def build_cors(cors: CorsOptions) -> Cors | None:
+    """Which browsers may call; None if none of other origins may."""
+    return Cors(cors.origins, credentials=cors.credentials, max_age=cors.max_age) if cors.origins else None

@@ -12,6 +12,7 @@ from typing import BinaryIO, Final
 
 from slipway_router.adapters.access_log import AccessLog
 from slipway_router.adapters.admin_api import build_admin
+from slipway_router.adapters.cors import CorsAnswers
 from slipway_router.adapters.engine_pool import EnginePools
 from slipway_router.adapters.holding import PROGRESS_SECONDS, Holder
 from slipway_router.adapters.http_server import HttpServer
@@ -22,7 +23,7 @@ from slipway_router.adapters.relay import RelayParts
 from slipway_router.adapters.tls import TlsFiles
 from slipway_router.app.api import Api, ApiParts
 from slipway_router.app.caching import Caching
-from slipway_router.app.identity import build_identity
+from slipway_router.app.identity import build_cors, build_identity
 from slipway_router.app.ledger import Accounting
 from slipway_router.app.limits import Limiting
 from slipway_router.app.options import Features
@@ -118,6 +119,7 @@ class Router:
         )
         on_end = _in_turn([ending for ending in endings if ending is not None])
         holder = Holder(sources.catalogue, self._balancer, room, sources.waker, options.progress_interval)
+        cors = build_cors(options.features.cors)
         identity = self._identity = build_identity(sources.keys, options.features, time.time)
         authenticate = identity.authenticate
         relays = self._relays = RelayParts(
@@ -133,7 +135,12 @@ class Router:
         )
         new_id = RequestIds()
         self.pipeline = Pipeline(
-            on_headers=(*((traces.begin,) if traces else ()), authenticate, CheckAnnouncedSize(options.max_body_bytes)),
+            on_headers=(
+                *((cors,) if cors else ()),
+                *((traces.begin,) if traces else ()),
+                authenticate,
+                CheckAnnouncedSize(options.max_body_bytes),
+            ),
             on_body=(
                 *identity.body_steps,
                 *_body_steps(sources, options, limits, caching),
@@ -158,7 +165,7 @@ class Router:
         )
         tls = options.features.tls
         self._data = HttpServer(
-            self._api.app,
+            CorsAnswers(self._api.app, cors) if cors else self._api.app,
             self.pipeline,
             options.request_timeout,
             max_connections=options.features.server.max_connections,

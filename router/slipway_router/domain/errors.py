@@ -24,6 +24,7 @@ class ErrorCode(Enum):
     EXPIRED_TOKEN = ("expired_token", HTTPStatus.UNAUTHORIZED, "authentication_error")
     ADMIN_REQUIRED = ("admin_required", HTTPStatus.FORBIDDEN, "permission_error")
     NOT_ENABLED = ("not_enabled", HTTPStatus.FORBIDDEN, "permission_error")
+    ORIGIN_NOT_ALLOWED = ("origin_not_allowed", HTTPStatus.FORBIDDEN, "permission_error")
     MODEL_NOT_ALLOWED = ("model_not_allowed", HTTPStatus.FORBIDDEN, "permission_error")
     MODEL_NOT_FOUND = ("model_not_found", HTTPStatus.NOT_FOUND, _INVALID)
     UNSUPPORTED_TASK = ("unsupported_task", HTTPStatus.NOT_FOUND, _INVALID)
