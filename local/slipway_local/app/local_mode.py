@@ -65,6 +65,7 @@ class LocalMode:
             waker=self.models,
             provider_keys=self._provider_key,
             observer=activity,
+            manager=self.models,
         )
 
     def load(self) -> None:

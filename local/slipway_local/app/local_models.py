@@ -17,7 +17,7 @@ _KILL_SECONDS = 5.0
 
 
 class LocalModels:
-    """Holds a runner for each model of the world. The router's `Waker`."""
+    """Holds a runner for each model of the world. The router's `Waker` and `ModelManager`."""
 
     def __init__(self, starter: Starter, activity: Activity, listener: Listener) -> None:
         self._surroundings = Surroundings(starter, activity, self._changed)
@@ -40,6 +40,15 @@ class LocalModels:
     def wake(self, model: Model) -> None:
         """Start ``model`` for a request that waits for it."""
         self.start([model.name])
+
+    async def load(self, model: Model) -> None:
+        """Start ``model`` without a request."""
+        self.start([model.name])
+
+    async def unload(self, model: Model) -> None:
+        """Stop ``model`` once its running requests are answered; the next one starts it again."""
+        if model.name in self._runners:
+            self._runners[model.name].dismiss()
 
     def start(self, names: Iterable[str]) -> None:
         """Start models by name; unknown ones are left out."""

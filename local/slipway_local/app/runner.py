@@ -97,6 +97,7 @@ class ModelRunner:
         self._model = model
         self._around = surroundings
         self._wanted = asyncio.Event()
+        self._dismissed = asyncio.Event()
         self._failures = 0
         self._runtime: Runtime | None = None
         self._drain_seconds = parse_duration(model.launch.drain_timeout)
@@ -117,8 +118,15 @@ class ModelRunner:
 
     def wake(self) -> None:
         """Start the model, unless it runs already or has just failed or cannot be started at all."""
+        self._dismissed.clear()
         if self._view.status in (Status.ASLEEP, Status.STOPPING):
             self._wanted.set()
+
+    def dismiss(self) -> None:
+        """Stop the model once running requests are answered; it can be woken again."""
+        self._wanted.clear()
+        if self._view.status in (Status.STARTING, Status.READY):
+            self._dismissed.set()
 
     def adjust(self, model: LocalModel) -> None:
         """Follow a change that a running process need not know of, such as the idle time."""
@@ -147,6 +155,7 @@ class ModelRunner:
 
     async def _live(self) -> Problem | None:
         """One process from its start to its end; the cause, if it ended by itself."""
+        self._dismissed.clear()
         self._show(replace(self._without_process(Status.STARTING, None), last_words=()))
         try:
             runtime = self._runtime = await self._around.starter.start(self._model.launch)
@@ -168,8 +177,8 @@ class ModelRunner:
             self._runtime = None
 
     async def _until_ready(self, runtime: Runtime, exited: "asyncio.Future[int]") -> bool:
-        """Follow the start; False when the runtime ended instead."""
-        while not exited.done():
+        """Follow the start; False when the runtime ended instead, or is not wanted any more."""
+        while not exited.done() and not self._dismissed.is_set():
             report = await runtime.report()
             if report is not None and report.phase == _READY:
                 self._failures = 0
@@ -183,9 +192,9 @@ class ModelRunner:
         return False
 
     async def _until_idle(self, exited: "asyncio.Future[int]") -> None:
-        """Return when nobody has used the model for its idle time, or the runtime has ended."""
+        """Return when nobody has used the model for its idle time or wants it, or the runtime has ended."""
         ready_at = time.monotonic()
-        while not exited.done():
+        while not exited.done() and not self._dismissed.is_set():
             limit = self._model.idle_after
             unused = min(self._around.activity.idle_seconds(self._model.name), time.monotonic() - ready_at)
             if limit is not None and unused >= limit:

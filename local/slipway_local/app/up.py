@@ -16,11 +16,11 @@ from slipway_local.adapters.runtime_process import Launcher, control_client, is_
 from slipway_local.adapters.terminal import Terminal
 from slipway_local.app.keys import LocalKeys
 from slipway_local.app.local_mode import LocalMode
+from slipway_local.app.router_settings import router_options
 from slipway_local.domain.engine_support import NEEDS, unavailable_engines
-from slipway_local.domain.places import KEYS_FOLDER, RUN_FOLDER, SESSIONS_FILE
+from slipway_local.domain.places import KEYS_FOLDER, RUN_FOLDER
 from slipway_local.domain.world import Machine
-from slipway_router.app.options import AdminOptions, Features, SessionOptions
-from slipway_router.app.router import RouterOptions, serving
+from slipway_router.app.router import serving
 
 _DRAIN_SECONDS: Final = 5.0
 """For running requests, when `slipway up` ends."""
@@ -44,6 +44,8 @@ class UpOptions:
     verbose: bool
     environ: Mapping[str, str]
     api_key: str | None
+    config: Path | None
+    """The router's settings, as a TOML file."""
     engine_pythons: Mapping[EngineType, str]
     """Interpreters of engines that are not installed beside Slipway."""
 
@@ -70,6 +72,7 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
             machine = _machine(options, pythons)
             mode = LocalMode(options.paths, machine, launcher, keys, terminal, options.environ, options.state_dir)
             mode.load()
+            router = router_options(options.environ, options.config, options.state_dir, run_dir)
         except (DocumentError, PortError, ValueError, OSError) as error:
             raise CannotStartError(str(error)) from error
         try:
@@ -78,7 +81,7 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
                 host=options.host,
                 port=port,
                 admin_port=options.admin_port,
-                options=_router_options(options),
+                options=router,
                 drain_seconds=_DRAIN_SECONDS,
             ):
                 mode.greet(options.host, port, verbose=options.verbose)
@@ -92,15 +95,6 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
         finally:
             await mode.models.end(_QUIET_SECONDS)
             terminal.say("everything has ended")
-
-
-def _router_options(options: UpOptions) -> RouterOptions:
-    return RouterOptions(
-        features=Features(
-            sessions=SessionOptions(file=str(options.state_dir / SESSIONS_FILE)),
-            admin=AdminOptions(manage_models=True),
-        )
-    )
 
 
 async def _until(stop: asyncio.Event, *background: Coroutine[None, None, None]) -> None:

@@ -76,6 +76,7 @@ def _options(arguments: Sequence[str]) -> UpOptions:
         verbose=given.verbose,
         environ=environ,
         api_key=environ.get(API_KEY_VARIABLE),
+        config=given.config,
         engine_pythons={**pythons, **dict(given.engine_python)},
     )
 
@@ -109,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ENGINE=PATH",
         help="Python interpreter of an environment that has the engine, for example vllm=/opt/vllm/bin/python; "
         f"may come more than once (default: ${ENGINE_PYTHON_VARIABLE}, comma-separated, else this one)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings of the router, as TOML: sessions, cache, CORS, TLS …; $SLIPWAY_… variables do, too",
     )
     parser.add_argument("--eager", action="store_true", help="start every model at once")
     parser.add_argument("--verbose", action="store_true", help="tell what the files say that does nothing here")
