@@ -10,7 +10,7 @@ import pytest
 from slipway_crds.engines import EngineType, Task
 from slipway_crds.keys import hash_key
 from slipway_router.app.options import CacheOptions, Features
-from slipway_router.domain.keys import Caller, Key, KeyRing
+from slipway_router.domain.keys import Caller, Key, KeyRing, Limits
 from slipway_router.domain.request_policy import CachePolicy, RequestPolicy
 from tests.fakes.upstream import Received, Reply, Script, Upstream, openai_like, upstream
 from tests.routers import KEY, RouterUnderTest, chat, model, running_router
@@ -60,11 +60,11 @@ async def test_a_hit_costs_no_tokens() -> None:
             await asked(router, {"model": "m", "input": "Hi"})
         assert await router.metric("slipway_router_tokens_total", model="m", kind="prompt") == 7
         assert await router.metric("slipway_router_requests_total", model="m", status="200") == 3
-        assert [line["prompt_tokens"] for line in router.log_lines()] == [7, 0, 0]
         numbers = [await router.metric(f"slipway_router_cache_{name}_total", model="m") for name in ("hits", "misses")]
         assert numbers == [2, 1]
         assert await router.metric("slipway_router_cache_stores_total", model="m") == 1
         assert await router.metric("slipway_router_cache_entries") == 1
+    assert [line["prompt_tokens"] for line in router.log_lines()] == [7, 0, 0]
 
 
 async def test_streams_come_again_as_streams() -> None:
@@ -218,3 +218,14 @@ async def test_tei_requests_are_kept() -> None:
         )
         async with running_router([tei]) as router:
             assert [await asked(router, {"inputs": "Hi"}, "/tei/m/embed") for _ in range(2)] == ["miss", "hit"]
+
+
+async def test_a_hit_counts_for_the_limits_as_a_request_without_tokens() -> None:
+    async with cached() as (_, router):
+        limits = Limits(requests_per_minute=2, tokens_per_minute=1000)
+        router.keys.replace(KeyRing.of([(hash_key(KEY), Key(Caller("default/all", limits=limits)))]))
+        question = {"model": "m", "input": "Hi"}
+        assert [await asked(router, question) for _ in range(2)] == ["miss", "hit"]
+        refused = await router.post(EMBEDDINGS, question)
+        assert refused.status_code == 429
+        assert refused.headers["x-ratelimit-remaining-tokens"] == "990"

@@ -2,9 +2,9 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from slipway_router.domain.caching import answer_key, is_whole, may_keep, may_look
 from slipway_router.domain.catalogue import Model
@@ -91,13 +91,6 @@ class AnswerCache:
             self.size -= recording.size
             if answer is not None:
                 self._keep(recording, answer)
-
-    def stats(self) -> dict[str, Any]:
-        """The numbers of each model by ``namespace/name``, their sums, and what is kept now."""
-        models = {"/".join(name): asdict(numbers) for name, numbers in self.numbers.items()}
-        names = ("hits", "misses", "stores", "evictions")
-        sums = {name: sum(numbers[name] for numbers in models.values()) for name in names}
-        return {**sums, "entries": len(self._kept), "bytes": self.size, "models": models}
 
     def reserve(self, size: int) -> bool:
         """Make place for so many bytes; False if there cannot be."""

@@ -1,8 +1,8 @@
 """Puts the cache of answers together."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from prometheus_client.registry import Collector
 
@@ -21,5 +21,3 @@ class Caching:
         self.steps: Final[tuple[Step, ...]] = (cache,) if options.max_bytes else ()
         self.ending: Final[Ending | None] = cache.ended if options.max_bytes else None
         self.collector: Final[Collector] = AnswerCacheMetrics(cache)
-        self.stats: Final[Callable[[], Mapping[str, Any]]] = cache.stats
-        """Hits, misses, stores and evictions, in all and by model; answers and bytes that are kept."""
