@@ -37,6 +37,9 @@ class RedisServer:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    certificate: tuple[Path, Path] | None = None
+    """And its key, for a port with TLS."""
+    tls_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,6 +49,10 @@ class RedisServer:
     def start(self) -> None:
         command = [server_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
+        if self.certificate is not None:
+            certificate, key = map(str, self.certificate)
+            command += ["--tls-port", str(self.tls_port), "--tls-auth-clients", "no"]
+            command += ["--tls-cert-file", certificate, "--tls-key-file", key]
         with (self.folder / "redis.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         eventually("the store answers", lambda: self.command("PING"), b"+PONG\r\n".__eq__, within=10, every=0.02)
@@ -76,9 +83,9 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[RedisServer]:
+def running_redis(folder: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[RedisServer]:
     """A server for the length of a ``with`` block."""
-    server = RedisServer(folder)
+    server = RedisServer(folder, certificate=certificate)
     server.start()
     try:
         yield server

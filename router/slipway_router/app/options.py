@@ -2,14 +2,15 @@
 
 from ipaddress import ip_network
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from slipway_crds.duration import parse_duration
 
 _MEBIBYTE: Final = 1024 * 1024
-_STORE_SCHEMES: Final = ("valkey", "valkeys", "redis", "rediss")
+_STORE_SCHEMES: Final = ("valkey", "redis")
+_STORE_TLS_SCHEMES: Final = ("valkeys", "rediss")
 
 
 def _seconds(value: object) -> object:
@@ -45,9 +46,14 @@ def _web_address(url: str) -> str:
 
 
 def _store_address(url: str) -> str:
-    if url and (urlsplit(url).scheme not in _STORE_SCHEMES or not urlsplit(url).hostname):
+    parts = urlsplit(url)
+    if url and (parts.scheme not in (*_STORE_SCHEMES, *_STORE_TLS_SCHEMES) or not parts.hostname):
         # The text may hold a password.
         raise ValueError("not the address of a store; write for example valkey://valkey:6379/0, or rediss:// for TLS")
+    told = dict(parse_qsl(parts.query))
+    if parts.scheme in _STORE_TLS_SCHEMES and not {"ssl_check_hostname", "ssl_cert_reqs"} & told.keys():
+        # Valkey's client takes a certificate of any name unless told otherwise.
+        return f"{url}{'&' if parts.query else '?'}ssl_check_hostname=true"
     return url
 
 
@@ -77,7 +83,8 @@ class StoreOptions(Section):
     """The store that several replicas share."""
 
     url: StoreAddress = ""
-    """``valkey://``, ``valkeys://``, ``redis://`` or ``rediss://``. Empty: every router counts for itself."""
+    """``valkey://`` or ``redis://``, with TLS ``valkeys://`` or ``rediss://``. Ending in ``?ssl_ca_certs=FILE`` it trusts
+    further certificates. Empty: every router counts for itself."""
     timeout: Annotated[Seconds, Field(gt=0, le=60)] = 0.5
     """Longest wait for an answer of the store."""
     prefix: str = "slipway"
