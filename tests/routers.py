@@ -16,6 +16,7 @@ from slipway_crds.keys import hash_key
 from slipway_router.app.router import Router, RouterOptions, Sources, serving
 from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
+from slipway_router.domain.managing import ModelManager, NoManager
 from slipway_router.domain.provider import KeyLookup, no_keys
 from slipway_router.domain.waking import NoWaker, Waker
 
@@ -109,11 +110,12 @@ async def running_router(
     provider_keys: KeyLookup = no_keys,
     synced: Callable[[], bool] = lambda: True,
     drain_seconds: float = 0.0,
+    manager: ModelManager | None = None,
     **options: Any,
 ) -> AsyncIterator[RouterUnderTest]:
     """A router that serves ``models`` to the keys of this module."""
     catalogue, keys, log = CatalogueStore(Catalogue.of(models)), KeyStore(RING), BytesIO()
-    sources = Sources(catalogue, keys, synced, waker or NoWaker(), provider_keys)
+    sources = Sources(catalogue, keys, synced, waker or NoWaker(), provider_keys, manager=manager or NoManager())
     served = serving(
         sources,
         host="127.0.0.1",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvloop
 
+from slipway_router.adapters.api_cluster_models import ClusterModels
 from slipway_router.adapters.json_log import formatter_of
 from slipway_router.adapters.kube_catalogue import KubeCatalogue
 from slipway_router.adapters.process import settle
@@ -34,7 +35,13 @@ async def run(settings: Settings, options: RouterOptions) -> None:
     cluster = KubeCatalogue(catalogue, keys, settings.watch_namespaces)
     cluster.start()
     async with serving(
-        Sources(catalogue, keys, cluster.synced, provider_keys=ProviderKeyFiles(Path(settings.provider_keys_dir))),
+        Sources(
+            catalogue,
+            keys,
+            cluster.synced,
+            provider_keys=ProviderKeyFiles(Path(settings.provider_keys_dir)),
+            manager=ClusterModels(),
+        ),
         host=settings.host,
         port=settings.data_port,
         admin_port=settings.admin_port,

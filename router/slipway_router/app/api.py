@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 
+from slipway_router.adapters.api_admin import AdminApi, Load
 from slipway_router.adapters.api_dispatch import Handlers, Identify, cold_routes
 from slipway_router.adapters.api_documents import DocumentsApi
 from slipway_router.adapters.api_sessions import SessionsApi
@@ -36,6 +38,7 @@ from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Exchange, Headers, Step
 from slipway_router.domain.keys import Caller
 from slipway_router.domain.ledger import UsageReader
+from slipway_router.domain.managing import ModelManager, NoManager
 from slipway_router.domain.openapi import document
 from slipway_router.domain.routes import ROUTES
 from slipway_router.domain.sessions import SessionStore
@@ -68,6 +71,9 @@ class ApiParts:
     """Where inference calls go."""
     features: Features
     usage: UsageReader
+    registry: CollectorRegistry
+    load: Load
+    manager: ModelManager
 
 
 class Api:
@@ -80,6 +86,7 @@ class Api:
         sessions = SessionsApi(self._sessions, inner, options.max_messages, time.time)
         identify = identify_by(parts.authenticate)
         socket = ChatSocket(inner, identify, sessions, parts.new_id)
+        manager = parts.manager if parts.features.admin.manage_models else NoManager()
         handlers: Handlers = {
             **ModelsApi(parts.catalogue).handlers(),
             **HealthApi(parts.synced).handlers(),
@@ -88,6 +95,7 @@ class Api:
             **SimpleApi(parts.catalogue, inner).handlers(),
             **sessions.handlers(),
             "chat_socket": upgrade_required,
+            **AdminApi(parts.catalogue, parts.load, parts.registry, manager).handlers(),
         }
         self.app = Starlette(
             routes=[

@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 from slipway_router.adapters.access_log import AccessLog
 from slipway_router.adapters.admin_api import build_admin
 from slipway_router.adapters.cors import CorsAnswers
+from slipway_router.adapters.api_admin import Load
 from slipway_router.adapters.engine_pool import EnginePools
 from slipway_router.adapters.holding import PROGRESS_SECONDS, Holder
 from slipway_router.adapters.http_server import HttpServer
@@ -34,6 +35,7 @@ from slipway_router.domain.bodies import MAX_BUFFERED_BYTES, Bodies, CheckAnnoun
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.exchange import Ending, Exchange, Step
 from slipway_router.domain.keys import KeyStore
+from slipway_router.domain.managing import ModelManager, NoManager
 from slipway_router.domain.observing import Observer
 from slipway_router.domain.parameters import set_parameters
 from slipway_router.domain.parsing import parse_call
@@ -82,6 +84,8 @@ class Sources:
     """Keys of external models, by ``namespace.name``."""
     observer: Observer | None = None
     """Who else is told of requests."""
+    manager: ModelManager = field(default_factory=NoManager)
+    """Loads and unloads models where admins may have that done."""
 
 
 class Router:
@@ -161,6 +165,9 @@ class Router:
                 self.pipeline,
                 options.features,
                 usage.reader,
+                registry,
+                Load(self._balancer.in_flight, lambda model: room.waiting(model.key)),
+                sources.manager,
             )
         )
         tls = options.features.tls

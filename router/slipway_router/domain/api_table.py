@@ -11,10 +11,10 @@ from typing import Final
 from slipway_router.domain.api_chat import SESSIONS, SIMPLE
 from slipway_router.domain.api_entries import Entry
 from slipway_router.domain.api_inference import INFERENCE
-from slipway_router.domain.api_management import DOCUMENTS, HEALTH, MODELS
+from slipway_router.domain.api_management import ADMIN, DOCUMENTS, HEALTH, MODELS
 from slipway_router.domain.api_usage import USAGE
 
-TABLE: Final[tuple[Entry, ...]] = (*INFERENCE, *MODELS, *SIMPLE, *SESSIONS, *USAGE, *HEALTH, *DOCUMENTS)
+TABLE: Final[tuple[Entry, ...]] = (*INFERENCE, *MODELS, *SIMPLE, *SESSIONS, *ADMIN, *USAGE, *HEALTH, *DOCUMENTS)
 SOCKET_PATHS: Final = frozenset(path.encode() for entry in TABLE if entry.socket for path in entry.paths)
 """Where a connection may become a WebSocket."""
 
