@@ -36,8 +36,8 @@ class AccessLog:
         self._stream = stream
         self._pretty = log_format == "pretty"
         self._now = wall_clock
-        self._second = 0
-        self._date = ""
+        self._millisecond = 0
+        self._time = ""
         self._loop = loop
         self._pending: list[bytes] = []
         self._dropped = 0
@@ -55,13 +55,12 @@ class AccessLog:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self._flush)
 
     def _when(self) -> str:
-        """The time as in the program's log; its date is written once a second only."""
-        now = self._now()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._date = datetime.fromtimestamp(second, UTC).isoformat()[:19]
-        return f"{self._date}.{int((now - second) * 1000):03}+00:00"
+        """The time as in the program's log. The busier the router, the more lines share one text."""
+        now = int(self._now() * 1000)
+        if now != self._millisecond:
+            self._millisecond = now
+            self._time = datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds")
+        return self._time
 
     def _flush(self) -> None:
         self._timer = None

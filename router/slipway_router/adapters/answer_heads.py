@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from slipway_router.domain.exchange import Headers
 
 _MAX_LINES: Final = 512
+"""Lines that are kept."""
 _MAX_LINE: Final = 256
 """Bytes of a line that is read here."""
 _END: Final = b"\r\n\r\n"
@@ -35,6 +36,7 @@ class AnswerHeads:
     """Reads heads, and keeps the lines that it has seen."""
 
     def __init__(self) -> None:
+        self._statuses: dict[bytes, int] = {}
         self._fields: dict[bytes, tuple[bytes, bytes]] = {}
 
     def read(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
@@ -42,12 +44,12 @@ class AnswerHeads:
         end = data.find(_END)
         if end < 0:
             return None
-        status, *lines = data[:end].split(b"\r\n")
-        matched = _STATUS.fullmatch(status)
-        if matched is None:
+        lines = data[:end].split(b"\r\n")
+        status = self._statuses.get(lines[0]) or self._learn_status(lines[0])
+        if not status:
             return None
         known, fields, length = self._fields, [], -1
-        for line in lines:
+        for line in lines[1:]:
             field = known.get(line) or self._learn(line)
             if field is None:
                 return None
@@ -56,10 +58,19 @@ class AnswerHeads:
                     return None
                 length = int(field[1])
             fields.append(field)
-        code = int(matched[1])
-        if length != len(data) - end - len(_END) or code in _NO_BODY:
-            return None
-        return ResponseHead(code, fields, length), data[end + len(_END) :]
+        body = data[end + len(_END) :]
+        return (ResponseHead(status, fields, length), body) if length == len(body) else None
+
+    def _learn_status(self, line: bytes) -> int:
+        """0: the parser shall judge the line, or know what comes after it."""
+        matched = _STATUS.fullmatch(line) if len(line) <= _MAX_LINE else None
+        status = int(matched[1]) if matched is not None else 0
+        if not status or status in _NO_BODY:
+            return 0
+        if len(self._statuses) >= _MAX_LINES:
+            self._statuses.clear()
+        self._statuses[line] = status
+        return status
 
     def _learn(self, line: bytes) -> tuple[bytes, bytes] | None:
         """Name and value; None if the parser shall judge the line."""

@@ -16,6 +16,8 @@ _WINDOW: Final = 512
 """Bytes after the mark in which the counts stand."""
 _PROMPT: Final = re.compile(rb'"(?:prompt|input)_tokens"\s*:\s*(\d{1,12})')
 _COMPLETION: Final = re.compile(rb'"(?:completion|output)_tokens"\s*:\s*(\d{1,12})')
+_CACHE: Final = b"cache"
+"""Part of the names of the counts that many engines leave out."""
 _CACHED: Final = re.compile(rb'"cached_tokens"\s*:\s*(\d{1,12})')
 _READ: Final = re.compile(rb'"cache_read_input_tokens"\s*:\s*(\d{1,12})')
 _WRITTEN: Final = re.compile(rb'"cache_creation_input_tokens"\s*:\s*(\d{1,12})')
@@ -46,6 +48,8 @@ def usage_in(window: bytes, first: bytes = b"") -> Usage | None:
         completion = completion or _COMPLETION.search(first)
     if prompt is None and completion is None:
         return None
+    if _CACHE not in with_prompt:
+        return Usage(int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
     read, written = _number(_READ, with_prompt), _number(_WRITTEN, with_prompt)
     return Usage(
         (int(prompt[1]) if prompt else 0) + read + written,
