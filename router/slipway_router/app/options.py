@@ -83,7 +83,7 @@ class StoreOptions(Section):
     """The store that several replicas share."""
 
     url: StoreAddress = ""
-    """``valkey://`` or ``redis://``, with TLS ``valkeys://`` or ``rediss://``. Ending in ``?ssl_ca_certs=FILE`` it trusts
+    """``valkey://`` or ``redis://``, with TLS ``valkeys://`` or ``rediss://``. With ``?ssl_ca_certs=FILE`` it trusts
     further certificates. Empty: every router counts for itself."""
     timeout: Annotated[Seconds, Field(gt=0, le=60)] = 0.5
     """Longest wait for an answer of the store."""
