@@ -95,8 +95,8 @@ class Traces:
         exchange.headers = fields
 
     def sending(self, exchange: Exchange) -> None:
-        """Last step on the body: the engine's part begins."""
-        if exchange.trace is not None:
+        """Last step on the body: the engine's part begins, if there is one."""
+        if exchange.trace is not None and exchange.stored is None:
             exchange.trace.sent = self._clock()
 
     def __call__(self, exchange: Exchange) -> None:
