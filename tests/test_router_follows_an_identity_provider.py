@@ -60,7 +60,7 @@ async def test_a_token_opens_the_models_of_its_claims(certificates: Path) -> Non
         assert await ask(router, KEY, "other") == (200, "")
         listed = await router.request("GET", "/v1/models", key=token)
         assert [entry["id"] for entry in listed.json()["data"]] == ["chat-a"]
-    assert {line["key"] for line in router.log_lines()} == {"oidc/alice", "default/all"}
+    assert {line["key"] for line in router.log_lines()} == {"oidc:alice", "default/all"}
     assert token not in router.log.getvalue().decode()
 
 

@@ -33,7 +33,7 @@ def refusal_of(token: str, keys: Any = None) -> tuple[str, str]:
 
 def test_a_good_token_names_its_caller() -> None:
     caller = caller_of(PROVIDER.token())
-    assert (caller.name, caller.owner, caller.models) == ("oidc/alice", "alice", ("chat-*",))
+    assert (caller.name, caller.owner, caller.models) == ("oidc:alice", "alice", ("chat-*",))
     assert (caller.limits, caller.admin) == (Limits(60), False)
 
 
@@ -161,7 +161,7 @@ def test_claims_say_what_a_token_opens(claims: dict[str, Any], models: tuple[str
 
 def test_another_claim_may_name_the_owner() -> None:
     rules = TokenRules(ISSUER, AUDIENCE, owner_claim="email")
-    assert caller_of(PROVIDER.token(email="al@example.com"), rules).name == "oidc/al@example.com"
+    assert caller_of(PROVIDER.token(email="al@example.com"), rules).name == "oidc:al@example.com"
 
 
 def test_a_known_token_is_not_checked_again_until_it_expires() -> None:

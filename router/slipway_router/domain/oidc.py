@@ -88,7 +88,7 @@ class TokenRules:
             raise _refused(f"its claim '{self.owner_claim}' names nobody")
         models = claim_of(claims, self.models_claim) if self.models_claim else None
         return Caller(
-            name=f"oidc/{owner}",
+            name=f"oidc:{owner}",  # No APIKey is called so: names of theirs are namespace/name.
             owner=owner,
             models=self.models if models is None else tuple(_texts(models)[:_MAX_GLOBS]),
             admin=bool(self.admin_claim) and self.admin_value in _texts(claim_of(claims, self.admin_claim)),
