@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 
 from slipway_router.adapters.http_cycle import Front, HotCycle
 from slipway_router.adapters.http_refusing import MAX_HEAD, RefusingProtocol, too_large
+from slipway_router.adapters.http_rules import origin_form, without_upgrade
 from slipway_router.adapters.known_heads import HeadMemory
 from slipway_router.domain.api_table import SOCKET_PATHS
 from slipway_router.domain.errors import ErrorCode, Problem
@@ -47,15 +48,12 @@ class RouterProtocol(RefusingProtocol):
         self._begun = 0
         """Requests that began in the read being parsed."""
         self._memory = HeadMemory()
-        self._in_head = True
         self._moved = False
         """Whether the read being parsed brought more than header fields, trailers and sizes of chunks."""
+        self._again = b""
+        """Head of a request that asks for another protocol, as if it did not."""
         self._ignoring = False
         """Whether the request being parsed came after the connection's end was decided."""
-        self._idle_since: float | None = None
-        """When the last answer ended; None while there is something to do."""
-        self._held_since: float | None = None
-        """Since when the next request waits for the caller to read the answers before it; None if it need not."""
 
     # The connection.
 
@@ -105,7 +103,10 @@ class RouterProtocol(RefusingProtocol):
         self._read_bytes = len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._again:
+                self._parse_again(data[upgrade.args[0] :])
+                return
             if self._should_upgrade():
                 self._become_a_socket()
                 return
@@ -121,6 +122,13 @@ class RouterProtocol(RefusingProtocol):
                 self.hang_up(too_large())
         if is_start and self._between:
             self._learn(data)
+
+    def _parse_again(self, rest: bytes) -> None:
+        """Parse the request without what it said of another protocol: the parser leaves its body to that one."""
+        head, self._again = self._again, b""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn has it.
+        self.data_received(head + rest)
 
     def _take_known(self, data: bytes) -> bool:
         """Take a request without the parser, if it comes in one piece with the head of an earlier one."""
@@ -147,13 +155,6 @@ class RouterProtocol(RefusingProtocol):
             path = self.url.partition(b"?")[0]
             self._memory.learn(data, self.parser.get_method(), path, self.headers, cycle.size)
 
-    def _on_callback_error(self, error: httptools.HttpParserCallbackError) -> None:
-        if isinstance(error.__context__, httptools.HttpParserInvalidURLError):
-            self.hang_up(Problem(ErrorCode.INVALID_HTTP, "The request's path is not valid."))
-            return
-        _log.error("a request failed unexpectedly", exc_info=error)
-        self.hang_up(Problem(ErrorCode.INTERNAL, "The router failed on this request."))
-
     def _should_upgrade(self) -> bool:
         """Whether the request being parsed begins a WebSocket; elsewhere, ``Upgrade`` is ignored, as it may be."""
         return self.url.partition(b"?")[0] in SOCKET_PATHS and super()._should_upgrade()
@@ -167,24 +168,6 @@ class RouterProtocol(RefusingProtocol):
             self.transport.abort()
             return
         self.handle_websocket_upgrade()
-
-    def check_pace(self, request_timeout: float) -> None:
-        """Close the connection if it was idle or left answers unread for long, or a request takes too long to arrive.
-
-        Called now and then for all connections, in place of a timer for each.
-        """
-        now = self.loop.time()
-        if self._idle_since is not None and now - self._idle_since > self.timeout_keep_alive:
-            self.transport.close()
-        if self._held_since is not None and now - self._held_since >= request_timeout:
-            self.transport.abort()
-            return
-        if self._reading_since is None or now - self._reading_since < request_timeout or self.flow.read_paused:
-            return
-        if self._in_head and not self._head_bytes:
-            self.transport.close()
-        else:
-            self.hang_up(Problem(ErrorCode.REQUEST_TIMEOUT, "The request took too long to arrive."))
 
     # What the parser calls.
 
@@ -217,8 +200,14 @@ class RouterProtocol(RefusingProtocol):
             self._ignoring = True
             self.transport.abort()
             return
+        method = self.parser.get_method()
+        self.url = origin_form(self.url)
+        if self.parser.should_upgrade() and method != b"CONNECT" and not self._should_upgrade():
+            self._ignoring = True
+            self._again = without_upgrade(method, self.url, self.parser.get_http_version(), self.headers)
+            return
         path = self.url.partition(b"?")[0]
-        exchange = self._front.open(self.parser.get_method(), path, self.headers, self._peer)
+        exchange = self._front.open(method, path, self.headers, self._peer)
         if exchange is None:
             self._prepare_scope()
             super().on_headers_complete()
