@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, BinaryIO, Final
 
-from benchmarks.router.slipway import sources_of
-from benchmarks.router.traffic import ANSWER, KEY, PATH, body
+from benchmarks.router import streams_engine
+from benchmarks.router.slipway import PLENTY, sources_of
+from benchmarks.router.traffic import ANSWER, CHUNKS, KEY, PATH, body
 from slipway_router.app.router import RouterOptions, serving
+from slipway_router.domain.keys import Limits
 from tests.fakes.wires import Wire
 
 _CONNECT_TURNS: Final = 10
@@ -77,18 +79,21 @@ class HotPath:
 
 
 @asynccontextmanager
-async def hot_path(access_log: BinaryIO | None, options: RouterOptions | None = None) -> AsyncIterator[HotPath]:
-    """A router with two replicas. To be run in a `WireLoop`."""
+async def hot_path(
+    access_log: BinaryIO | None, options: RouterOptions | None = None, limits: Limits = PLENTY
+) -> AsyncIterator[HotPath]:
+    """A router with two replicas and one key. To be run in a `WireLoop`."""
     loop = asyncio.get_running_loop()
     assert isinstance(loop, WireLoop)
-    async with serving(sources_of([9001, 9002]), host="127.0.0.1", port=1, access_log=access_log, options=options):
+    sources = sources_of([9001, 9002], limits)
+    async with serving(sources, host="127.0.0.1", port=1, access_log=access_log, options=options):
         path = HotPath(loop)
         await path.connect(REQUEST, PLAIN_ANSWER)
         yield path
 
 
-def _request() -> bytes:
-    content = body(stream=False)
+def _request(stream: bool) -> bytes:
+    content = body(stream)
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nContent-Type: application/json\r\n"
         f"Authorization: Bearer {KEY}\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -96,8 +101,17 @@ def _request() -> bytes:
     return head.encode() + content
 
 
-REQUEST: Final = _request()
+def _stream() -> tuple[bytes, ...]:
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":212,"completion_tokens":%d}}\n\n' % CHUNKS
+    frame = b"%x\r\n%b\r\n" % (len(usage), usage)
+    return streams_engine.HEAD, *(streams_engine.chunk() for _ in range(CHUNKS)), frame + streams_engine.END
+
+
+REQUEST: Final = _request(stream=False)
 """As wrk sends it."""
+STREAM_REQUEST: Final = _request(stream=True)
+STREAMED_ANSWER: Final = _stream()
+"""One read for each chunk."""
 PLAIN_ANSWER: Final = (
     "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sat, 21 Nov 2026 14:00:00 GMT\r\nContent-Type: application/json\r\n"
     f"Content-Length: {len(ANSWER)}\r\nConnection: keep-alive\r\n\r\n{ANSWER}"

@@ -12,8 +12,8 @@ import uvloop
 
 from benchmarks.router.traffic import CHUNKS, MODEL, PACE_SECONDS
 
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-_END = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+END = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 _EVENT = (
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"%b",'
     b'"choices":[{"index":0,"delta":{"content":"@%020d"},"finish_reason":null}]}\n\n'
@@ -43,7 +43,7 @@ class Stream(asyncio.Protocol):
             self._transport.write(_HEALTH)
         elif data.startswith(b"POST"):
             self._left = CHUNKS
-            self._transport.write(_HEAD)
+            self._transport.write(HEAD)
             self._streams.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -54,7 +54,7 @@ class Stream(asyncio.Protocol):
         self._left -= 1
         if self._left < 0:
             self._streams.discard(self)
-            self._transport.write(_END)
+            self._transport.write(END)
         else:
             self._transport.write(chunk())
 
