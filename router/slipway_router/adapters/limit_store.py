@@ -195,8 +195,13 @@ class ScriptStore:
     async def _send(self, connection: AbstractConnection, batch: list[Call], *, telling: bool) -> None:
         begun = self._loop.time()
         try:
-            async with asyncio.timeout(self._timeout):
-                answers = await self._round_trip(connection, batch)
+            async with asyncio.timeout(None) as limit:
+                # In two halves: after this process was held up, what has arrived is read before the time is over.
+                half = self._loop.call_later(self._timeout / 2, self._end_in_half, limit)
+                try:
+                    answers = await self._round_trip(connection, batch)
+                finally:
+                    half.cancel()
         except Exception as error:  # Whatever it is: nobody may wait for ever.
             await connection.disconnect(nowait=True)
             self._lose(error, batch)
@@ -208,6 +213,9 @@ class ScriptStore:
         if telling:
             self._telling = False
         self._dispatch()
+
+    def _end_in_half(self, limit: asyncio.Timeout) -> None:
+        limit.reschedule(self._loop.time() + self._timeout / 2)
 
     def _deliver(self, call: Call, answer: Any) -> None:
         if not isinstance(answer, ResponseError):
