@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 
@@ -119,3 +120,10 @@ async def test_refusals_are_counted_by_key_and_limit() -> None:
         name = "slipway_router_limited_requests_total"
         labels = {"namespace": "default", "model": "chat-a", "key": LIMITED_NAME, "limit": "requests_per_minute"}
         assert await router.metric(name, **labels) == 2
+
+
+async def test_without_a_store_there_are_no_metrics_of_it() -> None:
+    async with running_router() as router, httpx2.AsyncClient() as client:
+        text = (await client.get(f"http://127.0.0.1:{router.router.admin_port}/metrics")).text
+    assert "slipway_router_limited_requests_total" in text
+    assert "limit_store" not in text

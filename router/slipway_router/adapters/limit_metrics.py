@@ -19,7 +19,9 @@ _MOST_KEYS: Final = 1000
 class LimitMetrics(Collector):
     """Counts what limits do, and how their store does."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_store: bool = True) -> None:
+        """Without a store, its metrics are left out."""
+        self._with_store = with_store
         self._keys: set[str] = set()
         self._limited = Counter(
             "slipway_router_limited_requests",
@@ -51,7 +53,8 @@ class LimitMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """The families, as the library wants them."""
-        parts = (self._limited, self._uncounted, self._errors, self._dropped, self._up, self._seconds)
+        of_store = (self._uncounted, self._errors, self._dropped, self._up, self._seconds)
+        parts = (self._limited, *(of_store if self._with_store else ()))
         return [family for part in parts for family in part.collect()]
 
     def refused(self, exchange: Exchange, kind: LimitKind) -> None:

@@ -29,7 +29,7 @@ class Limiting:
         Raises:
             ValueError: the store's URL is none.
         """
-        metrics = LimitMetrics()
+        metrics = LimitMetrics(with_store=bool(features.store.url))
         store, options = features.store, features.limits
         self._shared: Final = (
             SharedLimiter(
