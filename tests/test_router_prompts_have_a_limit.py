@@ -21,7 +21,7 @@ FITS, LONG = "x" * 4 * LIMIT, "x" * (4 * LIMIT + 1)
 PICTURE = "data:image/png;base64," + "A" * 10_000
 
 
-def step(path: str, fields: Any, **limits: Any) -> None:
+def step(path: str, fields: Any, *, ascii_only: bool = False, **limits: Any) -> None:
     policy = RequestPolicy(**{"max_prompt_tokens": LIMIT, **limits})
     tasks = frozenset(Task) - {Task.IMAGES}
     operations = operations_of(EngineType.VLLM, tasks)
@@ -30,7 +30,7 @@ def step(path: str, fields: Any, **limits: Any) -> None:
         below = below_model(path.encode())
         assert below is not None
         route = below[0]
-    body = json.dumps({"model": "m", **fields}, ensure_ascii=False).encode()
+    body = json.dumps({"model": "m", **fields}, ensure_ascii=ascii_only).encode()
     exchange = Exchange(route, {}, "", "r", 0.0, body)
     parse_call(exchange)
     exchange.model = Model("m", ("m",), tasks, operations, requests=policy)
@@ -48,6 +48,8 @@ def said(content: Any, **fields: Any) -> dict[str, Any]:
         (CHAT, said([{"type": "text", "text": LONG}]), "messages"),
         (CHAT, {"messages": [{"role": "user", "content": "x" * 300}] * 2}, "messages"),
         (CHAT, said("\u4e2d" * 140), "messages"),
+        (CHAT, said("data:image/png;base64," + LONG), "messages"),
+        (CHAT, said('"url":"data:' + LONG), "messages"),
         (CHAT, said(None, tool_calls=[{"function": {"name": "f", "arguments": LONG}}]), "messages"),
         (CHAT, said(7, hidden=LONG), "messages"),
         (MESSAGES, said("Hi") | {"system": LONG}, "messages"),
@@ -99,6 +101,25 @@ def test_refused(path: str, fields: Any, param: str) -> None:
 )
 def test_served(path: str, fields: Any) -> None:
     step(path, fields)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (CHAT, {"messages": [{"role": "user"}] * 100_001}),
+        (EMBEDDINGS, {"input": [""] * 100_001}),
+        (EMBEDDINGS, {"input": [[1]] * 100_001}),
+    ],
+)
+def test_more_parts_than_one_can_look_at_are_refused(path: str, fields: Any) -> None:
+    with pytest.raises(RequestError, match="tokens long"):
+        step(path, fields)
+
+
+@pytest.mark.parametrize(("path", "fields"), [(CHAT, said(LONG + "\ud800")), (TEXT, {"prompt": LONG + "\ud800"})])
+def test_half_a_character_hides_nothing(path: str, fields: Any) -> None:
+    with pytest.raises(RequestError, match="not Unicode"):
+        step(path, fields, ascii_only=True)
 
 
 def test_a_model_can_have_a_smaller_body() -> None:

@@ -13,11 +13,21 @@ from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Body, Exchange
 from slipway_router.domain.request_policy import BYTES_PER_TOKEN, RequestPolicy
 
+Measure = Callable[[Body, int], tuple[str, int]]
+"""Says how long the text of a request is: the field that it stands in, and its tokens, which are told exactly only when
+they are more than the number given."""
 _NOTHING: Final = msgspec.Raw()
 _INLINE: Final = "data:"
+_MEDIA: Final = b'"data:'
+_MOST_MEDIA: Final = 1000
+_LINK: Final = (b'url":', b'url" :')
+_NOT_JSON: Final = "The body is not valid JSON: a text in it is not Unicode, or it is nested too deeply."
 _COMMA: Final = 0x2C
 _NO: Final = (b"", b"null", b"false")
 _BEGINNING: Final = 64
+_MOST_PARTS: Final = 100_000
+"""Messages, texts or lists of tokens that are looked at one by one. More than that is too long, whatever is in them: to
+measure them would hold up all other requests."""
 
 
 class _Part(msgspec.Struct):
@@ -57,7 +67,7 @@ def check_size(exchange: Exchange, policy: RequestPolicy) -> None:
     """Refuse a body that is larger than the model takes, or has a longer text in it.
 
     Raises:
-        RequestError: 413; 400, the text is too long.
+        RequestError: 413; 400, the text is too long or cannot be read.
     """
     body, limit = exchange.body, policy.max_body_bytes
     if limit is not None and len(body) > limit:
@@ -66,9 +76,9 @@ def check_size(exchange: Exchange, policy: RequestPolicy) -> None:
     if measure is None or exchange.model_at is not None:
         return
     try:
-        field, tokens = measure(body)
+        field, tokens = measure(body, policy.max_prompt_tokens)
     except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeError, RecursionError):
-        return  # Nothing that the engine could read either.
+        raise fail(ErrorCode.INVALID_JSON, _NOT_JSON) from None
     if tokens > policy.max_prompt_tokens:
         raise fail(
             ErrorCode.CONTEXT_LENGTH_EXCEEDED,
@@ -78,8 +88,12 @@ def check_size(exchange: Exchange, policy: RequestPolicy) -> None:
         )
 
 
-def _conversation(field: str) -> Callable[[Body], tuple[str, int]]:
-    def measure(body: Body) -> tuple[str, int]:
+def _conversation(field: str) -> Measure:
+    def measure(body: Body, limit: int) -> tuple[str, int]:
+        if _tokens(_without_media(body)) <= limit:
+            return field, 0
+        if body.count(b"{") > _MOST_PARTS:
+            return field, _tokens(len(body))
         try:
             size = _talk_size(_decode_talk(body))
         except msgspec.ValidationError:
@@ -87,6 +101,20 @@ def _conversation(field: str) -> Callable[[Body], tuple[str, int]]:
         return field, _tokens(size)
 
     return measure
+
+
+def _without_media(body: Body) -> int:
+    """Bytes of a body without the data URLs in it, for which it is not read: inside a text no quote stands alone."""
+    size, at = len(body), -1
+    for _ in range(_MOST_MEDIA):
+        at = body.find(_MEDIA, at + 1)
+        if at < 0:
+            break
+        end = body.find(b'"', at + 1)
+        if end >= 0 and body[max(at - _BEGINNING, 0) : at].rstrip().endswith(_LINK):
+            size -= end - at
+            at = end
+    return size
 
 
 def _talk_size(talk: _Talk) -> int:
@@ -108,7 +136,7 @@ def _talk_size(talk: _Talk) -> int:
     return size
 
 
-def _longest_text(body: Body) -> tuple[str, int]:
+def _longest_text(body: Body, _limit: int) -> tuple[str, int]:
     texts = _decode_texts(body)
     if any(bytes(raw) not in _NO for raw in (texts.truncate, texts.truncate_prompt_tokens)):
         return "", 0
@@ -118,14 +146,17 @@ def _longest_text(body: Body) -> tuple[str, int]:
 
 def _longest_in(raw: msgspec.Raw) -> int:
     """Tokens of the longest text in a text, a list of texts, a list of tokens, or lists of these."""
-    plain = b"".join(bytes(memoryview(raw)[:_BEGINNING]).split())
-    if not plain:
+    json = bytes(raw)
+    if not json:
         return 0
+    if json.count(b"[") + json.count(b'"') // 2 > _MOST_PARTS:
+        return _tokens(len(json))
+    plain = b"".join(json[:_BEGINNING].split())
     if plain[:1] == b"[" and plain[1:2].isdigit():
-        return bytes(raw).count(_COMMA) + 1
+        return json.count(_COMMA) + 1
     if plain[:2] == b"[[" and plain[2:3].isdigit():
-        return max(part.partition(b"]")[0].count(_COMMA) + 1 for part in bytes(raw).split(b"["))
-    return _tokens(max(map(_size, _strings(orjson.loads(memoryview(raw)))), default=0))
+        return max(part.partition(b"]")[0].count(_COMMA) + 1 for part in json.split(b"["))
+    return _tokens(max(map(_size, _strings(orjson.loads(json))), default=0))
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -151,7 +182,7 @@ def _tokens(size: int) -> int:
     return -(-size // BYTES_PER_TOKEN)
 
 
-_MEASURES: Final[Mapping[Operation, Callable[[Body], tuple[str, int]]]] = MappingProxyType(
+_MEASURES: Final[Mapping[Operation, Measure]] = MappingProxyType(
     {
         Operation.CHAT_COMPLETIONS: _conversation("messages"),
         Operation.MESSAGES: _conversation("messages"),
@@ -174,4 +205,3 @@ _MEASURES: Final[Mapping[Operation, Callable[[Body], tuple[str, int]]]] = Mappin
         ),
     }
 )
-"""How long the text of a request is: the field that it stands in, and its tokens."""
