@@ -4,6 +4,7 @@ Only these become Python objects: bodies can be tens of megabytes of pictures.
 """
 
 import re
+from codecs import getincrementaldecoder
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from slipway_router.domain.forms import boundary_of, read_form
 from slipway_router.domain.routes import ModelIn
 
 _MAX_NAME: Final = 256
+_SLICE: Final = 65536
 _FIELD: Final = re.compile(r"`\$\.(\w+)[^`]*`$")
 """Where msgspec says at the end of its messages what is wrong: ``$.stop[1]``."""
 
@@ -53,6 +55,8 @@ def parse_call(exchange: Exchange) -> None:
 
 def _json(body: Body, operation: Operation) -> Call:
     try:
+        if not body.isascii():
+            _check_utf8(body)
         return DECODERS[operation].decode(body)
     except msgspec.ValidationError as error:
         field = _FIELD.search(str(error))
@@ -66,6 +70,13 @@ def _json(body: Body, operation: Operation) -> Call:
     except msgspec.DecodeError as error:
         detail = str(error).removeprefix("JSON is malformed: ")
         raise fail(ErrorCode.INVALID_JSON, f"The body is not valid JSON: {detail}.") from None
+
+
+def _check_utf8(body: Body) -> None:
+    """Raises UnicodeDecodeError. The decoder looks at the fields of a call only, engines read all of them."""
+    decoder = getincrementaldecoder("utf-8")()
+    for start in range(0, len(body), _SLICE):
+        decoder.decode(body[start : start + _SLICE], start + _SLICE >= len(body))
 
 
 def _wrong_value(operation: Operation, field: str) -> RequestError:
