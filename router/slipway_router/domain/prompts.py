@@ -28,6 +28,8 @@ _BEGINNING: Final = 64
 _MOST_PARTS: Final = 100_000
 """Messages, texts or lists of tokens that are looked at one by one. More than that is too long, whatever is in them: to
 measure them would hold up all other requests."""
+_FEW_PARTS: Final = 3 * _MOST_PARTS
+"""Bytes that do not hold more: a part has two, and a comma."""
 
 
 class _Part(msgspec.Struct):
@@ -92,7 +94,7 @@ def _conversation(field: str) -> Measure:
     def measure(body: Body, limit: int) -> tuple[str, int]:
         if _tokens(_without_media(body)) <= limit:
             return field, 0
-        if body.count(b"{") > _MOST_PARTS:
+        if len(body) > _FEW_PARTS and body.count(b"{") > _MOST_PARTS:
             return field, _tokens(len(body))
         try:
             size = _talk_size(_decode_talk(body))
@@ -149,7 +151,7 @@ def _longest_in(raw: msgspec.Raw) -> int:
     json = bytes(raw)
     if not json:
         return 0
-    if json.count(b"[") + json.count(b'"') // 2 > _MOST_PARTS:
+    if len(json) > _FEW_PARTS and json.count(b"[") + json.count(b'"') // 2 > _MOST_PARTS:
         return _tokens(len(json))
     plain = b"".join(json[:_BEGINNING].split())
     if plain[:1] == b"[" and plain[1:2].isdigit():
