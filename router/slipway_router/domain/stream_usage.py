@@ -104,10 +104,11 @@ class UsageHider:
     quotes are escaped there, so nothing that a model says is ever touched.
     """
 
-    __slots__ = ("_carry", "_drop_last", "_in_long", "_marks")
+    __slots__ = ("_carry", "_drop_last", "_in_long", "_marks", "_usage_only")
 
     def __init__(self, marks: tuple[bytes, ...], *, drop_last: bool) -> None:
         self._marks = marks
+        self._usage_only = marks == (USAGE_MARK,)
         self._drop_last = drop_last
         self._carry = b""
         self._in_long = False
@@ -117,6 +118,11 @@ class UsageHider:
         """What goes out: whole events only, until the last piece."""
         carry = self._carry
         data = pieces[0] if len(pieces) == 1 and not carry else b"".join((carry, *pieces))
+        if self._usage_only and not self._in_long:
+            short = _usual(data)
+            if short is not None:
+                self._carry = b""
+                return [short]
         if data.endswith(b"\n\n"):
             whole, rest = data, b""
         else:
@@ -137,8 +143,6 @@ class UsageHider:
         return [whole] if whole else []
 
     def _without(self, events: bytes) -> bytes:
-        if events.find(b"\n\n") + 2 == len(events) <= MAX_EVENT and not self._in_long and b"\n\r\n" not in events:
-            return self._shorter(events)
         kept, start = [], 0
         while start < len(events):
             ends = (_after(events.find(b"\n\n", start), 2), _after(events.find(b"\n\r\n", start), 3))
@@ -164,6 +168,23 @@ class UsageHider:
                     event = _without_member(event, at, value.end())
                     at = event.find(mark, at - 1)
         return event
+
+
+def _usual(event: bytes) -> bytes | None:
+    """What nearly every chunk is cut to: a single event whose last member is flat usage. None if it is not like that.
+
+    There is one object behind the mark and it ends where the event does; so there is no other way to read it.
+    """
+    at = event.find(USAGE_MARK)
+    if at < 0 or event[at - 1] != _COMMA:
+        return None
+    tail = event[at + len(USAGE_MARK) :]
+    if not (tail.startswith(b":{") and tail.endswith(b"}}\n\n") and tail.count(b"{") == 1 and tail.count(b"}") == 2):
+        return None
+    size = len(event)
+    if event.find(b"\n\n") + 2 != size or size > MAX_EVENT or b"\r" in event or _SOME_CHOICES not in event:
+        return None
+    return event[: at - 1] + b"}\n\n"
 
 
 def _without_member(event: bytes, start: int, end: int) -> bytes:
