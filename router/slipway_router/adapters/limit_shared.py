@@ -6,6 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Awaitable
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from math import ceil
@@ -19,6 +20,8 @@ from slipway_router.domain.limit_verdict import LimitKind, Refusal, Verdict
 _RENEWALS_PER_LEASE: Final = 3
 _LEASES_PER_CALL: Final = 500
 _LONGEST_NAME: Final = 200
+_CALLERS_REMEMBERED: Final = 4096
+"""Whose keys are kept, worked out."""
 SERVER_CLOCK: Final = "local function now() local t = redis.call('TIME') return tonumber(t[1]), tonumber(t[2]) end\n"
 """Lua: what the time is. Routers' own clocks play no part."""
 
@@ -54,6 +57,8 @@ class SharedLimiter:
         self._store.on_return = self.renew
         self._prefix = prefix
         self._lease_seconds = ceil(lease_seconds)
+        self.keys_of = lru_cache(_CALLERS_REMEMBERED)(self._keys_of)
+        """The keys of a caller's bucket."""
         self._lease_prefix = os.urandom(6).hex()
         self._numbers = itertools.count(1)
         self._leases: dict[str, str] = {}
@@ -100,7 +105,7 @@ class SharedLimiter:
                 reservation.abandon(answer.result())  # It came in the same turn.
             raise
 
-    def keys_of(self, bucket: str) -> tuple[str, str, str, str]:
+    def _keys_of(self, bucket: str) -> tuple[str, str, str, str]:
         """The keys of a caller: of requests, tokens, tokens of a day (without its number) and running requests.
 
         What is in braces decides where a cluster keeps a key, so that all of a caller's are in one place.

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from valkey.asyncio.connection import AbstractConnection, ConnectionPool
 from valkey.exceptions import NoScriptError, ReadOnlyError, ResponseError, ValkeyError
 
+from slipway_router.adapters.limit_protocol import Word, pack
 from slipway_router.domain.limit_verdict import LimitsUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -37,27 +38,28 @@ class Script:
     """A Lua script; servers know it by its SHA-1."""
 
     source: str
-    sha: str = field(init=False)
+    load: bytes = field(init=False)
+    """The command that makes it known."""
+    _sha: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+        object.__setattr__(self, "load", pack("SCRIPT", "LOAD", self.source))
+        object.__setattr__(self, "_sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+    def run(self, keys: tuple[str, ...], arguments: tuple[Word, ...]) -> bytes:
+        """The command that runs it."""
+        return pack("EVALSHA", self._sha, len(keys), *keys, *arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One run of a script."""
 
-    script: Script
-    keys: tuple[str, ...]
-    arguments: tuple[str | int, ...]
+    command: bytes
     answer: "asyncio.Future[Any] | None" = None
     """None if nobody waits for it."""
     orphaned: Callable[[Any], None] | None = None
     """Gets the answer if whoever waited has left."""
-
-    def words(self) -> tuple[str | int, ...]:
-        """The command."""
-        return ("EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.arguments)
 
     @property
     def given_up(self) -> bool:
@@ -125,7 +127,7 @@ class ScriptStore:
         """Called when the server is back after it was lost."""
 
     def ask(
-        self, script: Script, keys: tuple[str, ...], arguments: tuple[str | int, ...], orphaned: Callable[[Any], None]
+        self, script: Script, keys: tuple[str, ...], arguments: tuple[Word, ...], orphaned: Callable[[Any], None]
     ) -> "asyncio.Future[Any]":
         """Run a script. Its answer goes to ``orphaned`` if the future is cancelled before.
 
@@ -138,11 +140,11 @@ class ScriptStore:
             self._watcher.failed("overloaded")
             raise LimitsUnavailableError("too many calls wait for the store")
         answer: asyncio.Future[Any] = self._loop.create_future()
-        self._asked.append(Call(script, keys, arguments, answer, orphaned))
+        self._asked.append(Call(script.run(keys, arguments), answer, orphaned))
         self._schedule()
         return answer
 
-    def tell(self, script: Script, keys: tuple[str, ...], arguments: tuple[str | int, ...]) -> None:
+    def tell(self, script: Script, keys: tuple[str, ...], arguments: tuple[Word, ...]) -> None:
         """Run a script whose answer does not matter; it is dropped while the server does not answer.
 
         Scripts run in the order in which they are told.
@@ -150,7 +152,7 @@ class ScriptStore:
         if self._down or len(self._told) >= _MOST_TOLD:
             self._watcher.dropped(1)
             return
-        self._told.append(Call(script, keys, arguments))
+        self._told.append(Call(script.run(keys, arguments)))
         self._schedule()
 
     async def flush(self) -> None:
@@ -228,18 +230,18 @@ class ScriptStore:
     async def _round_trip(self, connection: AbstractConnection, batch: list[Call]) -> list[Any]:
         reused = connection.is_connected
         try:
-            answers = await _exchange(connection, [call.words() for call in batch])
+            answers = await _exchange(connection, [call.command for call in batch])
         except (ValkeyError, OSError):
             # The server may have closed the connection while nobody used it. A call that it took all the same and
             # did not answer counts twice then: too much, never too little.
             if not reused:
                 raise
             await connection.disconnect(nowait=True)
-            answers = await _exchange(connection, [call.words() for call in batch])
+            answers = await _exchange(connection, [call.command for call in batch])
         unknown = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if unknown:
-            await _exchange(connection, [("SCRIPT", "LOAD", script.source) for script in self._scripts])
-            again = await _exchange(connection, [batch[index].words() for index in unknown])
+            await _exchange(connection, [script.load for script in self._scripts])
+            again = await _exchange(connection, [batch[index].command for index in unknown])
             for index, answer in zip(unknown, again, strict=True):
                 answers[index] = answer
         return answers
@@ -266,7 +268,7 @@ class ScriptStore:
             await asyncio.sleep(_RETRY_SECONDS)
             try:
                 async with asyncio.timeout(self._timeout):
-                    await _exchange(connection, [("SCRIPT", "LOAD", script.source) for script in self._scripts])
+                    await _exchange(connection, [script.load for script in self._scripts])
             except _FAILURES:
                 await connection.disconnect(nowait=True)
             else:
@@ -281,9 +283,9 @@ def _taken(waiting: deque[Call]) -> list[Call]:
     return [waiting.popleft() for _ in range(min(len(waiting), _MOST_IN_BATCH))]
 
 
-async def _exchange(connection: AbstractConnection, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+async def _exchange(connection: AbstractConnection, commands: Sequence[bytes]) -> list[Any]:
     """Send commands in one go and read their answers; errors that belong to one command are in its place."""
-    await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+    await connection.send_packed_command(b"".join(commands), check_health=False)
     answers: list[Any] = []
     for _ in commands:
         try:
