@@ -14,6 +14,7 @@ import uvloop
 from slipway_router.adapters.api_cluster_models import ClusterModels
 from slipway_router.adapters.json_log import formatter_of
 from slipway_router.adapters.kube_catalogue import KubeCatalogue
+from slipway_router.adapters.ledger_folder import LedgerError
 from slipway_router.adapters.process import settle
 from slipway_router.adapters.provider_keys import ProviderKeyFiles
 from slipway_router.app.router import RouterOptions, Sources, serving
@@ -72,7 +73,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for warning in warnings:
         _log.warning(warning)
     settle()
-    uvloop.run(run(settings, options))
+    try:
+        uvloop.run(run(settings, options))
+    except LedgerError as error:
+        sys.exit(f"slipway-router: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:
