@@ -16,8 +16,11 @@ from slipway_router.domain.errors import ErrorCode, Problem
 from slipway_router.domain.exchange import Exchange, Fields, Headers
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE: Final = b"connection: close\r\n"
-_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+_CLOSE: Final = b"connection: close"
+_CHUNKED: Final = b"transfer-encoding: chunked"
+_FIELD: Final = b": ".join
+"""Name and value as they stand in a line."""
+_HEAD_END: Final = (b"", b"")
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _NO_BODY: Final = frozenset({204, 304})
 
@@ -150,12 +153,10 @@ class HotCycle(RequestResponseCycle):
 
     def begin(self, status: int, headers: Headers, length: int | None) -> None:
         """Keep the head of the answer, to go out with the first piece."""
-        lines = [STATUS_LINE[status]]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
+        lines = list(map(_FIELD, headers))
         if status not in _NO_BODY:
             if length is not None:
-                lines.append(b"content-length: %d\r\n" % length)
+                lines.append(b"content-length: %d" % length)
             elif self._chunks:
                 self._chunked = True
                 lines.append(_CHUNKED)
@@ -163,8 +164,8 @@ class HotCycle(RequestResponseCycle):
                 self.keep_alive = False  # The end of the connection is the end of the body.
         if not self.keep_alive:
             lines.append(_CLOSE)
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
+        lines += _HEAD_END
+        self._head = STATUS_LINE[status] + b"\r\n".join(lines)
 
     def write(self, pieces: Sequence[bytes], last: bool) -> None:
         """Write pieces of the body, as one chunk where chunks are used."""
