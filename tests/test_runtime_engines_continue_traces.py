@@ -32,8 +32,10 @@ def only_span(collector: Collector, trace_id: str) -> Span:
 
 def test_an_onnx_model(collector: Collector, tmp_path: Path) -> None:
     trace_id = "aaf92f3577b34da6a3ce929d0e0e4701"
-    fields = {"engine": EngineType.ONNX, "model_source": "demo://embed", "model_name": "embed"}
-    with runtime(tmp_path, extra=environment(collector, OTEL_SERVICE_NAME="embedder"), **fields) as process:
+    extra = environment(collector, OTEL_SERVICE_NAME="embedder")
+    with runtime(
+        tmp_path, extra=extra, engine=EngineType.ONNX, model_source="demo://embed", model_name="embed"
+    ) as process:
         process.wait_for_phase("ready", 60)
         assert ask(process, trace_id, "/v1/embeddings", {"model": "embed", "input": "secret-words"}) == 200
         span = only_span(collector, trace_id)
