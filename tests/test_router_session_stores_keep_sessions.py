@@ -43,9 +43,9 @@ async def closing(store: SessionStore) -> AsyncIterator[SessionStore]:
 
 
 async def test_a_session_is_what_it_was(store: SessionStore) -> None:
-    await store.add(Session("one", "default/a", 1.5, 1.5, "Ünïcode", None, (QUESTION,), 1))
+    await store.add(Session("one", "default/a", 1.5, 1.5, "Ünïcode", "chat-a", (QUESTION,), 1))
     found = await store.get("default/a", "one")
-    assert found == Session("one", "default/a", 1.5, 1.5, "Ünïcode", None, (QUESTION,), 1)
+    assert found == Session("one", "default/a", 1.5, 1.5, "Ünïcode", "chat-a", (QUESTION,), 1)
 
 
 async def test_the_last_used_comes_first(store: SessionStore) -> None:

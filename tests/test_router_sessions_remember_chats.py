@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slipway_router.app.options import Features, SessionOptions
-from tests.fakes.upstream import USAGE, Received, Reply, chat_chunk, openai_like, upstream
+from tests.fakes.upstream import USAGE, Received, Reply, chat_chunk, upstream
 from tests.routers import CHAT_KEY, KEY, RouterUnderTest, eventually_async, model, running_router
 
 pytestmark = pytest.mark.local
@@ -171,9 +171,10 @@ async def test_a_caller_who_leaves_keeps_what_was_said_so_far() -> None:
 @pytest.mark.parametrize(
     ("path", "content", "param"),
     [
-        ("/chat/sessions", {"title": "x" * 201}, "title"),
-        ("/chat/sessions", {"id": "mine"}, "id"),
-        ("/chat/sessions", {"system": ""}, "system"),
+        ("/chat/sessions", {}, "model"),
+        ("/chat/sessions", {"model": "chat-a", "title": "x" * 201}, "title"),
+        ("/chat/sessions", {"model": "chat-a", "id": "mine"}, "id"),
+        ("/chat/sessions", {"model": "chat-a", "system": ""}, "system"),
         ("/chat/sessions/{}/messages", {"content": "x" * 32_769}, "content"),
         ("/chat/sessions/{}/messages", {}, "content"),
         ("/chat/history/{}/rollback", {"turns": 0}, "turns"),
@@ -188,11 +189,12 @@ async def test_a_wrong_field_is_named(path: str, content: dict[str, Any], param:
     assert listed.json()["error"]["param"] == "limit"
 
 
-async def test_a_session_without_a_model_wants_one_with_the_question() -> None:
-    async with upstream(openai_like) as engine, running_router([model("chat-a", engine.port)]) as router:
-        session = (await router.post("/chat/sessions", {})).json()["id"]
-        without = await ask(router, session)
-        given = await ask(router, session, model="chat-a")
-    assert without.json()["error"]["param"] == "model"
-    assert given.status_code == 200
-    assert json.loads(engine.requests[0].body)["model"] == "chat-a"
+async def test_a_question_may_name_another_model() -> None:
+    async with (
+        upstream() as engine,
+        running_router([model("chat-a", engine.port), model("chat-b", engine.port)]) as router,
+    ):
+        session = await begin(router)
+        await ask(router, session)
+        await ask(router, session, model="chat-b")
+    assert [json.loads(received.body)["model"] for received in engine.requests] == ["chat-a", "chat-b"]

@@ -129,12 +129,10 @@ class SessionsApi:
         """What to ask the engine when the user says ``content`` in a session.
 
         Raises:
-            RequestError: the session is not the caller's, or there is no model.
+            RequestError: the session is not the caller's.
         """
         session = await self._session(caller, session_id)
         wanted = model or session.model
-        if wanted is None:
-            raise fail(ErrorCode.MISSING_FIELD, "Field 'model' is missing, and the session has none.", param="model")
         said = Message(USER, content)
         turns = [_turn(turn) for turn in pruned((*session.messages, said), self._most)]
 

@@ -14,7 +14,7 @@ from slipway_router.domain.sessions import Message, Messages, Session, store_una
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS sessions (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, title TEXT NOT NULL, model TEXT,
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, title TEXT NOT NULL, model TEXT NOT NULL,
     created REAL NOT NULL, updated REAL NOT NULL, messages TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS sessions_by_use ON sessions (updated);

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from slipway_router.domain.api_entries import ModelName, Open, Strict
+from slipway_router.domain.api_sampling import WHOLE, Sampling, Stops, Tokens
 
 MAX_MESSAGE: Final = 32_768
 """Characters of a message that a session keeps."""
@@ -14,15 +15,11 @@ Text = Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE)]
 Role = Literal["system", "user", "assistant"]
 
 
-class Options(Open):
+class Options(Sampling):
     """How a text is written. Further fields go to the engine as they are."""
 
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Field(ge=-1, le=1_000_000)] | None = None
-    stop: str | list[str] | None = None
-    seed: int | None = None
+    max_tokens: Tokens | None = None
+    stop: Stops | None = None
 
 
 class GenerateRequest(Options):
@@ -82,8 +79,8 @@ class TextModels(Strict):
 class SessionRequest(Strict):
     """A session to begin."""
 
+    model: ModelName
     title: Title = ""
-    model: ModelName | None = None
     system: Text | None = Field(None, description="The system message; pruning keeps it.")
 
 
@@ -92,7 +89,7 @@ class SessionInfo(Strict):
 
     id: str
     title: str
-    model: str | None
+    model: str
     created: int
     updated: int
     messages: int
@@ -133,4 +130,6 @@ class History(Strict):
 class RollbackRequest(Strict):
     """How much of a session to forget."""
 
-    turns: Annotated[int, Field(ge=1, le=10_000)] = Field(1, description="Turns of the user, each with its answer.")
+    turns: Annotated[int, Field(ge=1, le=10_000), WHOLE] = Field(
+        1, description="Turns of the user, each with its answer."
+    )

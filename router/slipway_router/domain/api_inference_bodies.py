@@ -1,26 +1,26 @@
 """Bodies of the inference calls, as far as the router documents them. Engines know more fields, which go through."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
 from slipway_router.domain.api_entries import ModelName, Open
+from slipway_router.domain.api_sampling import WHOLE, Choices, Sampling, Stops, Tokens, Whole
 
-Tokens = Annotated[int, Field(ge=1, description="Most tokens of the answer. The model's own limit holds, too.")]
-Vector = list[float]
+T = TypeVar("T")
+NotEmpty = Annotated[str, Field(min_length=1)]
+Some = Annotated[list[T], Field(min_length=1)]
+TokenIds = Some[int]
 
 
-class Sampling(Open):
+class TextRequest(Sampling):
     """What nearly every engine that writes text knows."""
 
     model: ModelName
     stream: bool | None = Field(None, description="Answer with server-sent events that end with `data: [DONE]`.")
     max_tokens: Tokens | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    top_k: Annotated[int, Field(ge=-1)] | None = None
-    seed: int | None = None
-    stop: str | list[str] | None = None
+    n: Choices | None = None
+    stop: Stops | None = None
 
 
 class Message(Open):
@@ -30,7 +30,7 @@ class Message(Open):
     content: str | list[dict[str, Any]] | None = None
 
 
-class ChatCompletionRequest(Sampling):
+class ChatCompletionRequest(TextRequest):
     """A chat."""
 
     messages: list[Message]
@@ -38,13 +38,13 @@ class ChatCompletionRequest(Sampling):
     stream_options: dict[str, Any] | None = None
 
 
-class CompletionRequest(Sampling):
+class CompletionRequest(TextRequest):
     """A text to go on with."""
 
     prompt: str | list[Any]
 
 
-class ResponseRequest(Open):
+class ResponseRequest(Sampling):
     """A request of OpenAI's Responses API. Responses are not stored."""
 
     model: ModelName
@@ -53,7 +53,7 @@ class ResponseRequest(Open):
     max_output_tokens: Tokens | None = None
 
 
-class MessagesRequest(Open):
+class MessagesRequest(Sampling):
     """A request of Anthropic's Messages API."""
 
     model: ModelName
@@ -66,9 +66,9 @@ class EmbeddingRequest(Open):
     """Texts to embed."""
 
     model: ModelName
-    input: str | list[Any]
+    input: NotEmpty | Some[NotEmpty] | TokenIds | Some[TokenIds]
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: Annotated[int, Field(ge=1)] | None = None
+    dimensions: Annotated[int, Field(ge=1), WHOLE] | None = None
 
 
 class RerankRequest(Open):
@@ -77,7 +77,7 @@ class RerankRequest(Open):
     model: ModelName
     query: Any
     documents: list[Any]
-    top_n: Annotated[int, Field(ge=1)] | None = None
+    top_n: Annotated[int, Field(ge=1), WHOLE] | None = None
 
 
 class InputRequest(Open):
@@ -92,10 +92,10 @@ class ImageRequest(Open):
 
     model: ModelName
     prompt: str
-    n: Annotated[int, Field(ge=1)] | None = None
+    n: Annotated[int, Field(ge=1), WHOLE] | None = None
     size: str | None = None
     response_format: Literal["url", "b64_json"] | None = None
-    seed: int | None = None
+    seed: Whole | None = None
 
 
 class FileRequest(Open):

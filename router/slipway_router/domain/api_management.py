@@ -15,6 +15,7 @@ from slipway_router.domain.api_entries import (
     Strict,
     Tag,
 )
+from slipway_router.domain.dialects import Dialect
 from slipway_router.domain.errors import ErrorCode
 
 
@@ -148,6 +149,7 @@ MODELS: Final = (
         Tag.TEI,
         parameters=(NAME_IN_PATH,),
         errors=(ErrorCode.MODEL_NOT_FOUND, ErrorCode.MODEL_UNAVAILABLE),
+        dialect=Dialect.TEI,
     ),
 )
 

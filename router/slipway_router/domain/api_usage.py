@@ -42,7 +42,7 @@ class UsageList(Open):
 
 
 def _query(name: str, text: str, schema: dict[str, Any] | None = None) -> Parameter:
-    return Parameter(name, "query", text, schema or {"type": "string", "minLength": 1})
+    return Parameter(name, "query", text, schema or {"type": "string"})
 
 
 _DAY: Final = {"type": "string", "format": "date"}

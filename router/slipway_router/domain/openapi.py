@@ -147,13 +147,21 @@ def _responses(entry: Entry, refs: Mapping[type[BaseModel], str]) -> dict[str, A
     if entry.answers:
         good["content"] = {content.media_type: _media(content, refs) for content in entry.answers}
     responses: dict[str, Any] = {str(entry.status): good}
-    schema = {"schema": {"$ref": _TEMPLATE.format(model=ERROR_SCHEMAS[entry.dialect][0])}}
+    schema = {"schema": _error(entry)}
     for status, codes in errors_of(entry).items():
         words = ", ".join(f"`{code.code}`" for code in codes)
         responses[str(status)] = {"description": words, "content": {JSON: schema}}
     if entry.route is not None:
         responses["4XX"] = {"description": "What the engine refuses with.", "content": {JSON: schema}}
     return responses
+
+
+def _error(entry: Entry) -> dict[str, Any]:
+    """Whose error object it is; on a path that two APIs share, the request tells which one."""
+    other = entry.route.unnamed if entry.route is not None else None
+    dialects = dict.fromkeys((entry.dialect, other.dialect if other is not None else entry.dialect))
+    refs = [{"$ref": _TEMPLATE.format(model=ERROR_SCHEMAS[dialect][0])} for dialect in dialects]
+    return refs[0] if len(refs) == 1 else {"anyOf": refs}
 
 
 def _media(content: Content, refs: Mapping[type[BaseModel], str]) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class Session:
     """Whose it is; to everyone else it does not exist."""
     created: float
     updated: float
-    title: str = ""
-    model: str | None = None
+    title: str
+    model: str
     """Who answers when a question names no model."""
     messages: Messages = ()
     count: int = 0
