@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -45,14 +46,15 @@ async def test_a_thousand_callers_at_two_routers(redis: RedisServer, tmp_path: P
             running_replica(tmp_path, engine.port, limits, features) as one,
             running_replica(tmp_path, engine.port, limits, features) as other,
         ):
+            begun = time.monotonic()
             answers = await storm([one, other])
+            took = time.monotonic() - begun
             assert Counter(answer.status_code for answer in answers) == {200: LIMIT, 429: CALLERS - LIMIT}
             assert len(engine.requests) == LIMIT
             refused = [answer for answer in answers if answer.status_code == 429]
             assert {answer.json()["error"]["code"] for answer in refused} == {"rate_limit_exceeded"}
-            waits = {int(answer.headers["retry-after"]) for answer in refused}
-            # All came within a few seconds, so that all may come again within the minute after.
-            assert waits <= set(range(50, 62))
+            # A minute after the first of those that passed.
+            assert all(60 - took <= int(answer.headers["retry-after"]) <= 61 for answer in refused)
             assert [int(a.headers["x-ratelimit-remaining-requests"]) for a in refused] == [0] * len(refused)
             left = sorted(int(a.headers["x-ratelimit-remaining-requests"]) for a in answers if a.status_code == 200)
             assert left == list(range(LIMIT))
