@@ -31,6 +31,7 @@ class TlsFiles:
         self.context = self._load()
         """For servers. Every new connection gets the newest certificate."""
         self.context.sni_callback = self._choose
+        self._tell()
 
     def refresh(self) -> None:
         """Read the files again if they have changed. As long as they cannot be used, the certificate stays."""
@@ -40,6 +41,7 @@ class TlsFiles:
         self._seen = stamp
         try:
             self._newest = self._load()
+            self._tell()
         except ValueError as error:
             _log.error("the new certificate cannot be used, the old one stays: %s", error)
 
@@ -51,7 +53,7 @@ class TlsFiles:
         return *_stat(self._cert), *_stat(self._key)
 
     def _load(self) -> ssl.SSLContext:
-        certificate = _certificate(self._cert)
+        _certificate(self._cert)
         _check_key(self._key)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -60,12 +62,14 @@ class TlsFiles:
             context.load_cert_chain(self._cert, self._key, password="")  # Never ask for one on a terminal.
         except (ssl.SSLError, OSError) as error:
             raise ValueError(f"the key in {self._key} does not fit the certificate in {self._cert}: {error}") from None
-        ends = certificate.not_valid_after_utc
+        return context
+
+    def _tell(self) -> None:
+        ends = _certificate(self._cert).not_valid_after_utc
         if ends < datetime.now(UTC):
             _log.warning("the certificate in %s ended on %s", self._cert, ends)
         else:
             _log.info("the certificate in %s is valid until %s", self._cert, ends)
-        return context
 
 
 def _stat(path: Path) -> tuple[object, ...]:
