@@ -188,26 +188,11 @@ class RouterProtocol(RefusingProtocol):
         """Take a hot request; hand any other to uvicorn."""
         self._in_head = False
         self._moved = True
-        self._ignoring = self._lingering or self.transport.is_closing()
+        self._ignoring = self._lingering or self.transport.is_closing() or not self._is_acceptable()
         if self._ignoring:
             return
-        problem = self._head_problem()
-        if problem is not None:
-            self._ignoring = True
-            self.hang_up(problem)
-            return
-        if len(self.pipeline) >= MAX_PIPELINE:
-            self._ignoring = True
-            self.transport.abort()
-            return
-        method = self.parser.get_method()
-        self.url = origin_form(self.url)
-        if self.parser.should_upgrade() and method != b"CONNECT" and not self._should_upgrade():
-            self._ignoring = True
-            self._again = without_upgrade(method, self.url, self.parser.get_http_version(), self.headers)
-            return
         path = self.url.partition(b"?")[0]
-        exchange = self._front.open(method, path, self.headers, self._peer)
+        exchange = self._front.open(self.parser.get_method(), path, self.headers, self._peer)
         if exchange is None:
             self._prepare_scope()
             super().on_headers_complete()
@@ -230,6 +215,22 @@ class RouterProtocol(RefusingProtocol):
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
+
+    def _is_acceptable(self) -> bool:
+        """Whether the request whose header is there is to be answered; else what must be done has been done."""
+        problem = self._head_problem()
+        if problem is not None:
+            self.hang_up(problem)
+            return False
+        if len(self.pipeline) >= MAX_PIPELINE:
+            self.transport.abort()
+            return False
+        self.url = origin_form(self.url)
+        method = self.parser.get_method()
+        if self.parser.should_upgrade() and method != b"CONNECT" and not self._should_upgrade():
+            self._again = without_upgrade(method, self.url, self.parser.get_http_version(), self.headers)
+            return False
+        return True
 
     def _prepare_scope(self) -> None:
         url, headers, expects_continue = self.url, self.headers, self.expect_100_continue

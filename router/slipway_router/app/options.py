@@ -227,9 +227,9 @@ class TelemetryOptions(Section):
     otlp_endpoint: WebAddress = ""
     """Base URL of an OpenTelemetry collector (OTLP over HTTP). Empty: no traces."""
     service_name: str = "slipway-router"
+    """As traces name the router."""
     sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Part of the traces that begin here which is kept. Of those that callers began, they decide."""
-    """As traces name the router."""
 
 
 class AdminOptions(Section):
