@@ -34,7 +34,8 @@ def test_no_answer_is_outside_the_document(tmp_path: Path) -> None:
             within=60,
         )
         url = f"{up.base_url.removesuffix('/v1')}/openapi.json"
-        command = [SCHEMATHESIS, "--config-file", CONFIG, "run", url, "-H", f"Authorization: Bearer {key}"]
+        header = f"Authorization: Bearer {key}"
+        command: list[str | Path] = [SCHEMATHESIS, "--config-file", CONFIG, "run", url, "-H", header]
         environment = {**os.environ, "COLUMNS": "160"}
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
         assert up.process.poll() is None

@@ -46,7 +46,7 @@ class LocalModels:
         self.start([model.name])
 
     async def unload(self, model: Model) -> None:
-        """Stop ``model`` once its running requests are answered; the next one starts it again."""
+        """Stop ``model`` as soon as no request runs or waits; the next one starts it again."""
         if model.name in self._runners:
             self._runners[model.name].dismiss()
 

@@ -123,7 +123,7 @@ class ModelRunner:
             self._wanted.set()
 
     def dismiss(self) -> None:
-        """Stop the model once running requests are answered; it can be woken again."""
+        """Stop the model as soon as no request runs or waits; it can be woken again."""
         self._wanted.clear()
         if self._view.status in (Status.STARTING, Status.READY):
             self._dismissed.set()
@@ -178,7 +178,7 @@ class ModelRunner:
 
     async def _until_ready(self, runtime: Runtime, exited: "asyncio.Future[int]") -> bool:
         """Follow the start; False when the runtime ended instead, or is not wanted any more."""
-        while not exited.done() and not self._dismissed.is_set():
+        while not exited.done() and not self._may_go():
             report = await runtime.report()
             if report is not None and report.phase == _READY:
                 self._failures = 0
@@ -194,12 +194,16 @@ class ModelRunner:
     async def _until_idle(self, exited: "asyncio.Future[int]") -> None:
         """Return when nobody has used the model for its idle time or wants it, or the runtime has ended."""
         ready_at = time.monotonic()
-        while not exited.done() and not self._dismissed.is_set():
+        while not exited.done() and not self._may_go():
             limit = self._model.idle_after
             unused = min(self._around.activity.idle_seconds(self._model.name), time.monotonic() - ready_at)
             if limit is not None and unused >= limit:
                 return
             await asyncio.wait({exited}, timeout=self._around.pace.idle_poll)
+
+    def _may_go(self) -> bool:
+        """Whether someone said that the model is not wanted, and nobody uses it."""
+        return self._dismissed.is_set() and self._around.activity.idle_seconds(self._model.name) > 0
 
     async def _stop(self, runtime: Runtime, exited: "asyncio.Future[int]") -> None:
         # Out of the catalogue first: new requests wait for the next process instead of meeting one that ends.
