@@ -12,8 +12,8 @@ from uvicorn.server import ServerState
 
 from slipway_router.adapters.http_cycle import Front
 from slipway_router.adapters.http_protocol import RouterProtocol
-from slipway_router.adapters.websocket_protocol import MAX_FRAME, DrainingSocketProtocol
 from slipway_router.adapters.tls import TlsFiles
+from slipway_router.adapters.websocket_protocol import MAX_FRAME, DrainingSocketProtocol
 
 KEEP_ALIVE_SECONDS: Final = 75
 """Idle connections of callers stay open this long: longer than clients and load balancers keep theirs (60 s)."""
