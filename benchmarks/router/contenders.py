@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks.router.processes import free_port
 from benchmarks.router.traffic import ANSWER, KEY
 
 HERE: Final = Path(__file__).parent
@@ -27,7 +28,7 @@ def nginx(folder: Path, port: int, engines: Sequence[int]) -> list[str]:
 
 def vllm_router(folder: Path, port: int, engines: Sequence[int]) -> list[str]:
     urls = [f"http://127.0.0.1:{engine}" for engine in engines]
-    options = {"--policy": "power_of_two", "--log-level": "error", "--prometheus-port": str(port + 1)}
+    options = {"--policy": "power_of_two", "--log-level": "error", "--prometheus-port": str(free_port())}
     flat = [word for option in options.items() for word in option]
     program = str(_environment(folder.parent) / "bin" / "vllm-router")
     return [program, "--host=127.0.0.1", f"--port={port}", *flat, "--prometheus-host=127.0.0.1", "--worker-urls", *urls]

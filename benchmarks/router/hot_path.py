@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, Final
 from benchmarks.router import streams_engine
 from benchmarks.router.slipway import PLENTY, sources_of
 from benchmarks.router.traffic import ANSWER, CHUNKS, KEY, PATH, body
-from slipway_router.app.router import RouterOptions, serving
+from slipway_router.app.router import serving
+from slipway_router.app.router_options import RouterOptions
 from slipway_router.domain.keys import Limits
 from tests.fakes.wires import Wire
 
