@@ -18,7 +18,17 @@ class Answer:
     through as it comes.
     """
 
-    __slots__ = ("_begun", "_downstream", "_exchange", "_last_piece", "_meter", "_model_name", "_refusal", "head")
+    __slots__ = (
+        "_begun",
+        "_downstream",
+        "_exchange",
+        "_last_piece",
+        "_meter",
+        "_model_name",
+        "_refusal",
+        "head",
+        "refused",
+    )
 
     def __init__(self, exchange: Exchange, model_name: str, downstream: Downstream) -> None:
         self._exchange = exchange
@@ -27,33 +37,28 @@ class Answer:
         self._meter = exchange.meter or UsageFinder()
         self._last_piece = b""
         self._begun = False
-        self._refusal: bytearray | None = None
+        self._refusal = bytearray()
+        self.refused = False
+        """Whether the engine answers with an error status."""
         self.head: ResponseHead | None = None
         """The engine's; None until it has answered."""
-
-    @property
-    def refused(self) -> bool:
-        """Whether the engine answers with an error status."""
-        return self._refusal is not None
 
     def take_head(self, head: ResponseHead) -> None:
         """The engine has begun to answer."""
         self.head = head
         if head.status >= HTTPStatus.BAD_REQUEST:
-            self._refusal = bytearray()
+            self.refused = True
         else:
             self._begin(head.status, headers.for_caller(head.headers), head.length)
 
     def collect(self, pieces: list[bytes], complete: bool) -> bool:
         """Keep pieces of the engine's error message; True when that is enough to `refuse`."""
-        assert self._refusal is not None
         for piece in pieces:
             self._refusal += piece
         return complete or len(self._refusal) >= engine_errors.MAX_ERROR_BODY
 
     def refuse(self) -> None:
         """Answer with what the engine's error means for the caller."""
-        assert self._refusal is not None
         assert self.head is not None
         status, body, problem = engine_errors.explain(
             self.head.status, bytes(self._refusal), self._model_name, self._exchange.route.dialect
@@ -72,15 +77,13 @@ class Answer:
         self._downstream.write(pieces, last)
 
     def count(self, pieces: list[bytes], now: float) -> None:
-        """Note pieces of the body that are about to be sent."""
-        if not pieces:
-            return
-        exchange = self._exchange
+        """Note pieces of the body, at least one, that are about to be sent."""
+        exchange, feed = self._exchange, self._meter.feed
         if exchange.first_byte is None:
             exchange.first_byte = now
         for piece in pieces:
             exchange.bytes_out += len(piece)
-            self._meter.feed(piece)
+            feed(piece)
         self._last_piece = pieces[-1]
 
     def hear(self, piece: bytes) -> None:

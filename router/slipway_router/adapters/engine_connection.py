@@ -108,9 +108,10 @@ class EngineConnection(asyncio.Protocol):
         self._handler = None
         self.used = True
         # What is left of a request that was answered early would stand before the next one.
-        sent = self.usable and not self._unsent and not self._transport.get_write_buffer_size()
-        if self._complete and self._keep and sent:
-            self.resume()
+        sent = not self._unsent and not self._transport.get_write_buffer_size()
+        if self._complete and self._keep and sent and self.usable:
+            if self._paused:
+                self.resume()
             return True
         self.abort()
         return False

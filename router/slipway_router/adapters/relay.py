@@ -180,7 +180,7 @@ class Relay:
     def received(self, head: ResponseHead | None, pieces: list[bytes], complete: bool) -> None:
         """Pass on what one read brought."""
         reply = self._answer
-        self._last_seen = self._parts.clock()
+        now = self._last_seen = self._parts.clock()
         if head is not None:
             if self._lease is not None:
                 self._lease.replica.answered()
@@ -192,7 +192,8 @@ class Relay:
                 reply.refuse()
                 self._end()
             return
-        reply.count(pieces, self._last_seen)
+        if pieces:
+            reply.count(pieces, now)
         if complete:
             self._release()
         reply.write(pieces, complete)
@@ -286,10 +287,12 @@ class Relay:
         if self._done:
             return
         self._done = True
-        self._release()
-        self._parts.active.discard(self)
-        if self._exchange.body:
-            self._parts.bodies.drop(self._exchange)
+        if self._lease is not None:
+            self._release()
+        parts, exchange = self._parts, self._exchange
+        parts.active.discard(self)
+        if exchange.body:
+            parts.bodies.drop(exchange)
         self._answer.close_books()
-        self._exchange.ended = self._parts.clock()
-        self._parts.on_end(self._exchange)
+        exchange.ended = parts.clock()
+        parts.on_end(exchange)
