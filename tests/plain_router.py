@@ -16,7 +16,8 @@ from slipway_crds.engines import ENGINES, EngineType
 from slipway_crds.keys import hash_key
 from slipway_router.adapters.process import settle
 from slipway_router.app.options import Features, LedgerOptions, StoreOptions
-from slipway_router.app.router import RouterOptions, Sources, serving
+from slipway_router.app.router import serving
+from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
 from tests.eventually import eventually

@@ -17,7 +17,8 @@ from typing import Any, Final
 import httpx2
 
 from slipway_router.app.options import Features
-from slipway_router.app.router import RouterOptions, Sources, serving
+from slipway_router.app.router import serving
+from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.domain.catalogue import Catalogue, CatalogueStore
 from slipway_router.domain.keys import KeyStore, Limits
 from tests.eventually import eventually

@@ -13,7 +13,8 @@ import openai
 
 from slipway_crds.engines import EngineType, Task
 from slipway_crds.keys import hash_key
-from slipway_router.app.router import Router, RouterOptions, Sources, serving
+from slipway_router.app.router import Router, serving
+from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
 from slipway_router.domain.managing import ModelManager, NoManager

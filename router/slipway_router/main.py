@@ -17,7 +17,8 @@ from slipway_router.adapters.kube_catalogue import KubeCatalogue
 from slipway_router.adapters.ledger_folder import LedgerError
 from slipway_router.adapters.process import settle
 from slipway_router.adapters.provider_keys import ProviderKeyFiles
-from slipway_router.app.router import RouterOptions, Sources, serving
+from slipway_router.app.router import serving
+from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.app.setting_names import CONFIG_VARIABLE
 from slipway_router.app.settings import Settings, warnings_of
 from slipway_router.domain.catalogue import CatalogueStore

@@ -21,7 +21,7 @@ from slipway_local.domain.reporting import describe, describe_changes, line_abou
 from slipway_local.domain.view import ModelView, Status
 from slipway_local.domain.welcome import key_line, models_list, welcome
 from slipway_local.domain.world import Machine, world_of
-from slipway_router.app.router import Sources
+from slipway_router.app.router_options import Sources
 from slipway_router.domain.catalogue import CatalogueStore
 from slipway_router.domain.keys import KeyStore
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from slipway_local.domain.places import SESSIONS_FILE
 from slipway_router.app.options import AdminOptions
-from slipway_router.app.router import RouterOptions
+from slipway_router.app.router_options import RouterOptions
 from slipway_router.app.settings import Settings
 
 _USAGE_FOLDER: Final = "usage"

@@ -62,9 +62,7 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
     """
     async with control_client() as client:
         try:
-            port = usable_port(options.host, options.port, "--port")
-            if options.admin_port is not None:
-                usable_port(options.host, options.admin_port, "--admin-port")
+            port = _usable_ports(options)
             run_dir = options.state_dir / RUN_FOLDER / str(port)
             pythons = _pythons(options)
             launcher = Launcher(run_dir, options.cache_dir, options.environ, client, pythons)
@@ -95,6 +93,13 @@ async def up(options: UpOptions, terminal: Terminal, stop: asyncio.Event) -> Non
         finally:
             await mode.models.end(_QUIET_SECONDS)
             terminal.say("everything has ended")
+
+
+def _usable_ports(options: UpOptions) -> int:
+    """The port of the API. Raises PortError if it or the admin port cannot be had."""
+    if options.admin_port is not None:
+        usable_port(options.host, options.admin_port, "--admin-port")
+    return usable_port(options.host, options.port, "--port")
 
 
 async def _until(stop: asyncio.Event, *background: Coroutine[None, None, None]) -> None:

@@ -87,7 +87,7 @@ def _add_generation(attributes: Attributes, exchange: Exchange) -> None:
     model = exchange.model
     if model is not None:
         attributes["gen_ai.request.model"] = exchange.model_name
-        attributes["gen_ai.provider.name"] = "openai" if model.engine is EngineType.EXTERNAL else model.engine.value
+        attributes["gen_ai.provider.name"] = "openai" if model.engine is EngineType.EXTERNAL else str(model.engine)
         attributes["slipway.model"] = model.key
         if exchange.stream:
             attributes["gen_ai.request.stream"] = True

@@ -14,7 +14,7 @@ from slipway_router.adapters.tls import TlsFiles
 from slipway_router.app.environment import UnknownVariableError, read_variables, suspicious
 from slipway_router.app.identity import build_identity
 from slipway_router.app.options import Features, Seconds
-from slipway_router.app.router import RouterOptions
+from slipway_router.app.router_options import RouterOptions
 from slipway_router.app.setting_errors import explained, without_secrets
 from slipway_router.app.setting_names import settings_of
 from slipway_router.domain.bodies import MAX_BUFFERED_BYTES
