@@ -1,13 +1,13 @@
 """Finished and running requests, as the ledger sees them."""
 
 from slipway_crds.engines import EngineType, Task
-from slipway_router.adapters.ledger import Ledger
-from slipway_router.domain.catalogue import Model
+from slipway_router.adapters.ledger.ledger import Ledger
+from slipway_router.domain.api.routes import BY_PATH
+from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.keys import Caller
-from slipway_router.domain.routes import BY_PATH
-from slipway_router.domain.stream_meter import StreamMeter
-from slipway_router.domain.stream_usage import MeterStreams
+from slipway_router.domain.metering.stream_meter import StreamMeter
+from slipway_router.domain.metering.stream_usage import MeterStreams
+from slipway_router.domain.models.catalogue import Model
 
 CHAT = BY_PATH[b"/v1/chat/completions"]
 DAY = "2026-11-21"

@@ -1,7 +1,7 @@
 """Keys with limits, for tests of what limits do to real requests."""
 
 from slipway_crds.keys import hash_key
-from slipway_router.domain.keys import Caller, Key, KeyRing, Limits
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing, Limits
 from tests.routers import RouterUnderTest
 
 LIMITED_KEY = "sk-slipway-limited"

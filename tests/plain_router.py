@@ -18,8 +18,8 @@ from slipway_router.adapters.process import settle
 from slipway_router.app.options import Features, LedgerOptions, StoreOptions
 from slipway_router.app.router import serving
 from slipway_router.app.router_options import RouterOptions, Sources
-from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
-from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing, KeyStore
+from slipway_router.domain.models.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 from tests.eventually import eventually
 from tests.runtimes import free_port
 

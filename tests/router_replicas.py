@@ -19,8 +19,8 @@ import httpx2
 from slipway_router.app.options import Features
 from slipway_router.app.router import serving
 from slipway_router.app.router_options import RouterOptions, Sources
-from slipway_router.domain.catalogue import Catalogue, CatalogueStore
-from slipway_router.domain.keys import KeyStore, Limits
+from slipway_router.domain.callers.keys import KeyStore, Limits
+from slipway_router.domain.models.catalogue import Catalogue, CatalogueStore
 from tests.eventually import eventually
 from tests.limited_callers import LIMITED_KEY, ring_of
 from tests.routers import model

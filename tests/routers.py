@@ -15,11 +15,11 @@ from slipway_crds.engines import EngineType, Task
 from slipway_crds.keys import hash_key
 from slipway_router.app.router import Router, serving
 from slipway_router.app.router_options import RouterOptions, Sources
-from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
-from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
-from slipway_router.domain.managing import ModelManager, NoManager
-from slipway_router.domain.provider import KeyLookup, no_keys
-from slipway_router.domain.waking import NoWaker, Waker
+from slipway_router.domain.api.managing import ModelManager, NoManager
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing, KeyStore
+from slipway_router.domain.models.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
+from slipway_router.domain.models.provider import KeyLookup, no_keys
+from slipway_router.domain.models.waking import NoWaker, Waker
 
 KEY = "sk-slipway-all"
 CHAT_KEY = "sk-slipway-chat"

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from slipway_crds.keys import hash_key
-from slipway_router.domain.catalogue import Model
-from slipway_router.domain.keys import Caller, Key, KeyRing, Limits
-from slipway_router.domain.request_policy import CachePolicy, RequestPolicy
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing, Limits
+from slipway_router.domain.models.catalogue import Model
+from slipway_router.domain.requests.policy import CachePolicy, RequestPolicy
 from tests.chart import CHART
 from tests.prometheus import Prometheus, Sample, check_page, prometheus
 from tests.routers import CHAT_KEY, KEY, RING, RouterUnderTest, chat, model, running_router

@@ -3,8 +3,8 @@
 import pytest
 
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_router.domain.catalogue import Catalogue
-from slipway_router.domain.cluster_view import model_of
+from slipway_router.domain.models.catalogue import Catalogue
+from slipway_router.domain.models.cluster_view import model_of
 from tests.fakes.upstream import upstream
 from tests.routers import CHAT_KEY, chat, model, running_router
 

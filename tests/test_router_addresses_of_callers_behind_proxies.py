@@ -2,7 +2,7 @@
 
 import pytest
 
-from slipway_router.domain.addresses import caller_address, trusted_networks
+from slipway_router.domain.callers.addresses import caller_address, trusted_networks
 
 PROXIES = trusted_networks(["10.0.0.0/8", "fd00::/8", "192.0.2.7"])
 

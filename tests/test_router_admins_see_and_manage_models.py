@@ -8,9 +8,9 @@ import pytest
 
 from slipway_crds.keys import hash_key
 from slipway_router.app.options import AdminOptions, Features
-from slipway_router.domain.catalogue import Model
-from slipway_router.domain.keys import Caller, Key, KeyRing
-from slipway_router.domain.managing import NoManager
+from slipway_router.domain.api.managing import NoManager
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing
+from slipway_router.domain.models.catalogue import Model
 from tests.fakes.upstream import upstream
 from tests.routers import RING, RouterUnderTest, chat, model, running_router
 

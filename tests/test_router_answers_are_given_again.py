@@ -10,8 +10,8 @@ import pytest
 from slipway_crds.engines import EngineType, Task
 from slipway_crds.keys import hash_key
 from slipway_router.app.options import CacheOptions, Features
-from slipway_router.domain.keys import Caller, Key, KeyRing, Limits
-from slipway_router.domain.request_policy import CachePolicy, RequestPolicy
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing, Limits
+from slipway_router.domain.requests.policy import CachePolicy, RequestPolicy
 from tests.fakes.upstream import Received, Reply, Script, Upstream, openai_like, upstream
 from tests.routers import KEY, RouterUnderTest, chat, model, running_router
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_router.domain.request_policy import CachePolicy, request_policy_of
+from slipway_router.domain.requests.policy import CachePolicy, request_policy_of
 
 
 def policy(uid: str = "1", replicas: int = 1, args: tuple[str, ...] = (), **spec: Any) -> CachePolicy | None:

@@ -6,8 +6,8 @@ So every answer is sent twice, in one piece and with its first byte alone, and m
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway_router.adapters.answer_heads import AnswerHeads, ResponseHead
-from slipway_router.adapters.engine_connection import EngineConnection
+from slipway_router.adapters.engines.answer_heads import AnswerHeads, ResponseHead
+from slipway_router.adapters.engines.connection import EngineConnection
 from tests.fakes.wires import Wire
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from slipway_router.adapters.http_refusing import MAX_FIELDS, MAX_HEAD
+from slipway_router.adapters.http.refusing import MAX_FIELDS, MAX_HEAD
 from slipway_router.app.options import Features, ServerOptions
 from tests.fakes.upstream import upstream
 from tests.routers import KEY, chat, model, running_router

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from slipway_router.app.options import AnonymousOptions, Features, ProxyOptions
-from slipway_router.domain.addresses import trusted_networks
-from slipway_router.domain.authentication import Anonymous, Proxies
-from slipway_router.domain.keys import Limits
+from slipway_router.domain.callers.addresses import trusted_networks
+from slipway_router.domain.callers.authentication import Anonymous, Proxies
+from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import upstream
 from tests.routers import chat, model, running_router
 

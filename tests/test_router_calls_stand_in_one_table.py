@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from slipway_router.api_reference import main
-from slipway_router.domain.api_table import TABLE, by_path
-from slipway_router.domain.openapi import document
-from slipway_router.domain.routes import BY_PATH, below_model
+from slipway_router.domain.api.openapi import document
+from slipway_router.domain.api.routes import BY_PATH, below_model
+from slipway_router.domain.api.table import TABLE, by_path
 from tests.routers import model, running_router
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "api.md"

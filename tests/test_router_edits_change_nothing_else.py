@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_router.domain.editing import in_json
+from slipway_router.domain.requests.editing import in_json
 
 NAMES = st.text(min_size=1, max_size=20)
 FIELDS = NAMES | st.sampled_from(["model", "max_tokens", "stream_options"])

@@ -9,14 +9,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from slipway_crds.engines import Task
-from slipway_router.domain.caching import answer_key, is_whole, may_keep, may_look
-from slipway_router.domain.catalogue import Model
+from slipway_router.domain.api.routes import BY_PATH
+from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.keys import Caller
-from slipway_router.domain.parameters import set_parameters
-from slipway_router.domain.parsing import parse_call
-from slipway_router.domain.request_policy import CachePolicy, RequestPolicy
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.models.catalogue import Model
+from slipway_router.domain.requests.caching import answer_key, is_whole, may_keep, may_look
+from slipway_router.domain.requests.parameters import set_parameters
+from slipway_router.domain.requests.parsing import parse_call
+from slipway_router.domain.requests.policy import CachePolicy, RequestPolicy
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 PRIVATE = CachePolicy(60, False, None, "1")

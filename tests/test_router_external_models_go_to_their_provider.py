@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from slipway_crds.engines import EngineType, Task
-from slipway_router.adapters.provider_tls import provider_tls
-from slipway_router.domain.catalogue import Endpoint, Model
-from slipway_router.domain.provider import Provider
+from slipway_router.adapters.engines.provider_tls import provider_tls
+from slipway_router.domain.models.catalogue import Endpoint, Model
+from slipway_router.domain.models.provider import Provider
 from tests.cluster import pki
 from tests.fakes.upstream import Received, Reply, Script, Upstream, openai_like, upstream
 from tests.routers import CHAT_KEY, KEY, RouterUnderTest, chat, model, running_router

@@ -6,7 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_router.domain.usage import Usage, UsageFinder
+from slipway_router.domain.metering.usage import Usage, UsageFinder
 
 COUNTS = {"prompt_tokens": 212, "completion_tokens": 25, "total_tokens": 237}
 SAID = 'about "usage": {"prompt_tokens": 1} in text \\'

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from slipway_router.adapters.engines.provider_tls import provider_tls
 from slipway_router.adapters.jwks import MAX_DOCUMENT, Jwks
-from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.app.options import Features, OidcOptions
-from slipway_router.domain.oidc import SigningKeys
+from slipway_router.domain.callers.oidc import SigningKeys
 from tests.cluster import pki
 from tests.fakes.upstream import upstream
 from tests.identity_providers import AUDIENCE, IdentityProvider, identity_provider, jwk, rsa_key

@@ -6,7 +6,7 @@ import pytest
 
 from slipway_crds.engines import EngineType, Task
 from slipway_router.domain.errors import RequestError
-from slipway_router.domain.forms import MAX_PART_HEAD, MAX_PARTS, FormCall, boundary_of, read_form
+from slipway_router.domain.requests.forms import MAX_PART_HEAD, MAX_PARTS, FormCall, boundary_of, read_form
 from tests.fakes.upstream import Received, Reply, upstream
 from tests.routers import model, running_router
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_router.domain.stream_usage import MAX_EVENT, UsageHider
-from slipway_router.domain.usage import TIMINGS_MARK, USAGE_MARK
+from slipway_router.domain.metering.stream_usage import MAX_EVENT, UsageHider
+from slipway_router.domain.metering.usage import TIMINGS_MARK, USAGE_MARK
 
 USAGE = {"prompt_tokens": 5, "total_tokens": 7, "completion_tokens": 2, "details": {"cached_tokens": 1, "tier": "a}b"}}
 TIMINGS = {"cache_n": 14, "prompt_ms": 0.5, "predicted_n": 2}

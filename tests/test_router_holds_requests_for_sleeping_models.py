@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slipway_router.domain.catalogue import CallPolicy, Endpoint, Model
+from slipway_router.domain.models.catalogue import CallPolicy, Endpoint, Model
 from tests.fakes.upstream import upstream
 from tests.routers import chat, eventually_async, model, running_router
 

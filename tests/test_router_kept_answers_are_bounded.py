@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway_crds.engines import Task
-from slipway_router.adapters.answer_cache import AnswerCache
-from slipway_router.domain.catalogue import Model
+from slipway_router.adapters.cache.answers import AnswerCache
+from slipway_router.domain.api.routes import BY_PATH
+from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import ErrorCode, Problem
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.keys import Caller
-from slipway_router.domain.parsing import parse_call
-from slipway_router.domain.request_policy import CachePolicy, RequestPolicy
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.models.catalogue import Model
+from slipway_router.domain.requests.parsing import parse_call
+from slipway_router.domain.requests.policy import CachePolicy, RequestPolicy
 
 PLACE = 10_000
 LARGEST = 4_000

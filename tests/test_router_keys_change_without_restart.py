@@ -5,9 +5,9 @@ import time
 import pytest
 
 from slipway_crds.keys import hash_key
-from slipway_router.domain.authentication import Authenticate
+from slipway_router.domain.callers.authentication import Authenticate
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing, KeyStore
 from slipway_router.domain.errors import RequestError
-from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore
 from tests.fakes.upstream import upstream
 from tests.routers import KEY, chat, model, running_router
 

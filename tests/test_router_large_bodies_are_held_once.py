@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.router.traffic import KEY, MODEL
 from slipway_crds.engines import EngineType
-from slipway_router.domain.bodies import Bodies
+from slipway_router.domain.api.routes import BY_PATH
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.requests.bodies import Bodies
 from tests.fakes.upstream import Received, Reply, Upstream, openai_like, upstream
 from tests.routers import KEY as TEST_KEY
 from tests.routers import chat, eventually_async, model, running_router

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from slipway_router.adapters.ledger import Ledger
-from slipway_router.adapters.ledger_folder import LedgerError, LedgerFolder, open_folder
-from slipway_router.domain.ledger import Counts, UsageQuery
+from slipway_router.adapters.ledger.folder import LedgerError, LedgerFolder, open_folder
+from slipway_router.adapters.ledger.ledger import Ledger
+from slipway_router.domain.metering.ledger import Counts, UsageQuery
 from tests.ledgers import NOW, begin_stream, exchange, finish, told
 
 ALL = UsageQuery(date(2026, 1, 1), date(2026, 12, 31), group_by=("key",))
@@ -156,7 +156,7 @@ def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:
     folder = open_folder(tmp_path, share=SHARE)
     program = (
         "import sys, pathlib\n"
-        "from slipway_router.adapters.ledger_folder import *\n"
+        "from slipway_router.adapters.ledger.folder import *\n"
         "try:\n    open_folder(pathlib.Path(sys.argv[1]), share=False)\n"
         "except LedgerError as error:\n    print(error)\n"
     )

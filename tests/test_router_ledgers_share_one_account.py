@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from slipway_router.adapters.ledger import Ledger
-from slipway_router.adapters.ledger_shared import SharedAccount
-from slipway_router.adapters.ledger_sqlite import AccountFile
+from slipway_router.adapters.ledger.ledger import Ledger
+from slipway_router.adapters.ledger.shared import SharedAccount
+from slipway_router.adapters.ledger.sqlite import AccountFile
 from slipway_router.app.ledger import Accounting
 from slipway_router.app.options import Features, LedgerOptions, StoreOptions
 from slipway_router.domain.errors import ErrorCode, RequestError
-from slipway_router.domain.ledger import Counts, UsageQuery
+from slipway_router.domain.metering.ledger import Counts, UsageQuery
 from tests.ledgers import NOW, exchange, finish
 from tests.redis_servers import RedisServer, redis
 

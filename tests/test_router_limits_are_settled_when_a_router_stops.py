@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from slipway_router.app.options import Features
-from slipway_router.domain.keys import Limits
+from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import Received, Reply, chat_chunk, openai_like, upstream
 from tests.limited_callers import LIMITED_KEY, limit
 from tests.redis_servers import RedisServer, redis

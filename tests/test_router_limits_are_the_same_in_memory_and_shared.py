@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway_router.adapters.limit_metrics import LimitMetrics
-from slipway_router.adapters.limit_shared import SharedLimiter
-from slipway_router.domain.keys import Caller, Limits
-from slipway_router.domain.limit_memory import MemoryLimiter
+from slipway_router.adapters.limits.metrics import LimitMetrics
+from slipway_router.adapters.limits.shared import SharedLimiter
+from slipway_router.domain.callers.keys import Caller, Limits
+from slipway_router.domain.limits.memory import MemoryLimiter
 from tests.redis_servers import RedisServer, running_redis
 
 pytestmark = pytest.mark.local

@@ -8,7 +8,7 @@ import httpx2
 import openai
 import pytest
 
-from slipway_router.domain.keys import Limits
+from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import Received, Reply, openai_like, upstream
 from tests.limited_callers import LIMITED_KEY, LIMITED_NAME, limit
 from tests.routers import RouterUnderTest, chat, eventually_async, model, running_router

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.engines import Task
-from slipway_router.domain.keys import Limits
+from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import USAGE, Received, Reply, chat_chunk, openai_like, upstream
 from tests.limited_callers import LIMITED_KEY, limit
 from tests.routers import RouterUnderTest, chat, eventually_async, model, running_router

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slipway_router.domain.keys import Caller, Limits
-from slipway_router.domain.limit_memory import MemoryLimiter
-from slipway_router.domain.limit_verdict import LimitKind, Refusal, Reservation, Verdict
+from slipway_router.domain.callers.keys import Caller, Limits
+from slipway_router.domain.limits.memory import MemoryLimiter
+from slipway_router.domain.limits.verdict import LimitKind, Refusal, Reservation, Verdict
 
 NOON = 19_675 * 86_400.0 + 43_200
 DAY = 86_400

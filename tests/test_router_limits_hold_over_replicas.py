@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from slipway_router.domain.keys import Limits
+from slipway_router.domain.callers.keys import Limits
 from tests.eventually import eventually
 from tests.fakes.upstream import Received, Reply, openai_like, upstream
 from tests.limited_callers import LIMITED_KEY

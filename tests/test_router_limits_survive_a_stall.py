@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from slipway_router.adapters.limit_metrics import LimitMetrics
-from slipway_router.adapters.limit_shared import SharedLimiter
-from slipway_router.domain.keys import Caller, Limits
+from slipway_router.adapters.limits.metrics import LimitMetrics
+from slipway_router.adapters.limits.shared import SharedLimiter
+from slipway_router.domain.callers.keys import Caller, Limits
 from tests.redis_servers import RedisServer, redis
 
 __all__ = ["redis"]

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from slipway_router.app.options import Features
-from slipway_router.domain.keys import Limits
+from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import upstream
 from tests.limited_callers import LIMITED_KEY, limit
 from tests.redis_servers import RedisServer, redis

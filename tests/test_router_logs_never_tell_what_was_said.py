@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from slipway_router.adapters.json_log import formatter_of
+from slipway_router.adapters.telemetry.json_log import formatter_of
 from slipway_router.app.options import Features, TelemetryOptions
 from slipway_router.domain.errors import ErrorCode
 from tests.fakes.upstream import Received, Reply, openai_like, upstream

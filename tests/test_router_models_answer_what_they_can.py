@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from slipway_crds.engines import ENGINES, EngineType, Operation, Task
-from slipway_router.domain.catalogue import operations_of
-from slipway_router.domain.routes import ROUTES, paths_of
+from slipway_router.domain.api.routes import ROUTES, paths_of
+from slipway_router.domain.models.catalogue import operations_of
 from tests.fakes.upstream import Received, Reply, upstream
 from tests.routers import model, running_router
 

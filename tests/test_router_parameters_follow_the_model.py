@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_router.domain.catalogue import Endpoint
-from slipway_router.domain.cluster_view import model_of
-from slipway_router.domain.editing import in_json
+from slipway_router.domain.api.routes import BY_PATH
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.parameters import set_parameters
-from slipway_router.domain.parsing import parse_call
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.models.catalogue import Endpoint
+from slipway_router.domain.models.cluster_view import model_of
+from slipway_router.domain.requests.editing import in_json
+from slipway_router.domain.requests.parameters import set_parameters
+from slipway_router.domain.requests.parsing import parse_call
 from tests.fakes.upstream import upstream
 from tests.routers import running_router
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from random import Random
 
-from slipway_router.domain.balancing import Balancer, Lease
-from slipway_router.domain.catalogue import Catalogue
+from slipway_router.domain.models.balancing import Balancer, Lease
+from slipway_router.domain.models.catalogue import Catalogue
 from tests.routers import model
 
 KEY = "default/m"

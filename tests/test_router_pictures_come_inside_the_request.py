@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from slipway_crds.engines import EngineType
+from slipway_router.domain.api.routes import BY_PATH
 from slipway_router.domain.errors import RequestError
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.pictures import CheckPictures
-from slipway_router.domain.provider import Provider
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.models.provider import Provider
+from slipway_router.domain.requests.pictures import CheckPictures
 from tests.fakes.upstream import upstream
 from tests.routers import chat, model, running_router
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from slipway_crds.engines import EngineType, Task
-from slipway_router.domain.catalogue import Model, operations_of
+from slipway_router.domain.api.routes import BY_PATH, below_model
 from slipway_router.domain.errors import ErrorCode, RequestError
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.parameters import set_parameters
-from slipway_router.domain.parsing import parse_call
-from slipway_router.domain.request_policy import RequestPolicy
-from slipway_router.domain.routes import BY_PATH, below_model
+from slipway_router.domain.models.catalogue import Model, operations_of
+from slipway_router.domain.requests.parameters import set_parameters
+from slipway_router.domain.requests.parsing import parse_call
+from slipway_router.domain.requests.policy import RequestPolicy
 
 CHAT, TEXT, RESPONSES, MESSAGES = "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages"
 EMBEDDINGS, RERANK, CLASSIFY = "/v1/embeddings", "/v1/rerank", "/classify"

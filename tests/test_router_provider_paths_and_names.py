@@ -7,11 +7,11 @@ import pytest
 
 from slipway_crds.engines import Operation
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_router.adapters.provider_keys import ProviderKeyFiles
-from slipway_router.domain.catalogue import Endpoint, Model
-from slipway_router.domain.cluster_view import model_of
-from slipway_router.domain.editing import in_form
-from slipway_router.domain.provider import Provider, key_lines
+from slipway_router.adapters.engines.provider_keys import ProviderKeyFiles
+from slipway_router.domain.models.catalogue import Endpoint, Model
+from slipway_router.domain.models.cluster_view import model_of
+from slipway_router.domain.models.provider import Provider, key_lines
+from slipway_router.domain.requests.editing import in_form
 
 # base URL, path at the router, host, port, Host, path at the provider
 PLACES = [

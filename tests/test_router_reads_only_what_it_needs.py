@@ -2,10 +2,10 @@
 
 import pytest
 
+from slipway_router.domain.api.routes import BY_PATH
 from slipway_router.domain.errors import ErrorCode, RequestError
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.parsing import parse_call
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.requests.parsing import parse_call
 
 
 def parsed(body: bytes, path: bytes = b"/v1/chat/completions") -> Exchange:

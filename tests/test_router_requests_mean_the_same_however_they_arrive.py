@@ -15,11 +15,11 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from slipway_router.adapters.downstream import Downstream, Running, answer
-from slipway_router.adapters.http_protocol import RouterProtocol
-from slipway_router.domain.bodies import Bodies
+from slipway_router.adapters.http.protocol import RouterProtocol
+from slipway_router.domain.api.routes import BY_PATH
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.exchange import Exchange, Fields, Headers
-from slipway_router.domain.routes import BY_PATH
+from slipway_router.domain.requests.bodies import Bodies
 from tests.fakes.wires import Wire
 
 ROUTE = BY_PATH[b"/v1/chat/completions"]

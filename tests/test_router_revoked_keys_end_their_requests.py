@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from slipway_crds.keys import hash_key
-from slipway_router.domain.keys import Caller, Key, KeyRing
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing
 from tests.fakes.upstream import Received, Reply, Script, chat_chunk, upstream
 from tests.routers import CHAT_KEY, KEY, RING, RouterUnderTest, chat, eventually_async, model, running_router
 

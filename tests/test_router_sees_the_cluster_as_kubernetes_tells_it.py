@@ -7,9 +7,9 @@ import pytest
 from slipway_crds.api_key import APIKey
 from slipway_crds.keys import hash_key
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_router.domain.catalogue import Catalogue, Endpoint
-from slipway_router.domain.cluster_view import catalogue_of, endpoints_of, key_ring_of, model_of
-from slipway_router.domain.listing import entry
+from slipway_router.domain.api.listing import entry
+from slipway_router.domain.models.catalogue import Catalogue, Endpoint
+from slipway_router.domain.models.cluster_view import catalogue_of, endpoints_of, key_ring_of, model_of
 from tests.routers import model
 
 HTTP = [{"name": "control", "port": 8081}, {"name": "http", "port": 8000}]

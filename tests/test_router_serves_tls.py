@@ -15,7 +15,7 @@ import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from slipway_router.adapters.tls import TlsFiles
+from slipway_router.adapters.http.tls import TlsFiles
 from slipway_router.app.options import Features, TlsOptions
 from slipway_router.app.settings import Settings
 from tests.cluster import pki

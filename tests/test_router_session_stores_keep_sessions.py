@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from slipway_router.adapters.sessions_sqlite import SqliteSessions
-from slipway_router.adapters.sessions_valkey import ValkeySessions
+from slipway_router.adapters.sessions.sqlite import SqliteSessions
+from slipway_router.adapters.sessions.valkey import ValkeySessions
+from slipway_router.domain.api.sessions import Message, Messages, Session, SessionStore
 from slipway_router.domain.errors import ErrorCode, RequestError
-from slipway_router.domain.sessions import Message, Messages, Session, SessionStore
 from tests.redis_servers import running_redis
 
 pytestmark = pytest.mark.local

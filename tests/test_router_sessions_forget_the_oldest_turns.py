@@ -2,8 +2,8 @@
 
 import pytest
 
-from slipway_router.domain.keys import Caller
-from slipway_router.domain.sessions import Message, cleared, is_id, owner_of, pruned, rolled_back
+from slipway_router.domain.api.sessions import Message, cleared, is_id, owner_of, pruned, rolled_back
+from slipway_router.domain.callers.keys import Caller
 
 SYSTEM = Message("system", "Be brief.")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slipway_router.adapters.provider_tls import provider_tls
+from slipway_router.adapters.engines.provider_tls import provider_tls
 from slipway_router.app.settings import Settings
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slipway_router.adapters.limit_metrics import LimitMetrics
-from slipway_router.adapters.limit_shared import SharedLimiter
+from slipway_router.adapters.limits.metrics import LimitMetrics
+from slipway_router.adapters.limits.shared import SharedLimiter
 from slipway_router.app.options import StoreOptions
-from slipway_router.domain.keys import Caller, Limits
-from slipway_router.domain.limit_verdict import LimitsUnavailableError, Verdict
+from slipway_router.domain.callers.keys import Caller, Limits
+from slipway_router.domain.limits.verdict import LimitsUnavailableError, Verdict
 from tests.cluster import pki
 from tests.redis_servers import RedisServer, running_redis
 

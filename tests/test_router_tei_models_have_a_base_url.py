@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from slipway_crds.engines import EngineType, Task
-from slipway_router.domain.routes import below_model
+from slipway_router.domain.api.routes import below_model
 from tests.fakes.upstream import Received, Reply, upstream
 from tests.routers import CHAT_KEY, KEY, chat, model, running_router
 

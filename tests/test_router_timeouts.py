@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from slipway_router.domain.catalogue import CallPolicy
+from slipway_router.domain.models.catalogue import CallPolicy
 from tests.fakes.upstream import Received, Reply, chat_chunk, upstream
 from tests.routers import chat, model, running_router
 

@@ -8,10 +8,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from slipway_router.domain.authentication import Authenticate
+from slipway_router.domain.callers.authentication import Authenticate
+from slipway_router.domain.callers.keys import Caller, KeyStore, Limits
+from slipway_router.domain.callers.oidc import TokenRules, Tokens, UnknownSigningKeyError, signing_keys
 from slipway_router.domain.errors import RequestError
-from slipway_router.domain.keys import Caller, KeyStore, Limits
-from slipway_router.domain.oidc import TokenRules, Tokens, UnknownSigningKeyError, signing_keys
 from tests.identity_providers import AUDIENCE, IdentityProvider, jwk, rsa_key, unsigned, with_wrong_signature
 
 ISSUER = "https://id.example.com"

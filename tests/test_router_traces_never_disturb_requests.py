@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from slipway_router.adapters.tracing import FLUSH_SECONDS, QuietExporter
+from slipway_router.adapters.telemetry.tracing import FLUSH_SECONDS, QuietExporter
 from slipway_router.app.options import Features, TelemetryOptions
 from tests.fakes.upstream import upstream
 from tests.routers import chat, model, running_router

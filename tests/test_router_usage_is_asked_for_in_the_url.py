@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from slipway_router.adapters.ledger_api import to_csv, to_json
+from slipway_router.adapters.ledger.api import to_csv, to_json
 from slipway_router.domain.errors import ErrorCode, RequestError
-from slipway_router.domain.ledger import Counts, UsageKey, UsageQuery, report
-from slipway_router.domain.ledger_query import parse_query, wants_csv
+from slipway_router.domain.metering.ledger import Counts, UsageKey, UsageQuery, report
+from slipway_router.domain.metering.query import parse_query, wants_csv
 
 TODAY = date(2026, 11, 21)
 CHAT = "/v1/chat/completions"

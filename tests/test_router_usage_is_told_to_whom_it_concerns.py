@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway_crds.keys import hash_key
-from slipway_router.domain.keys import Caller, Key, KeyRing
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing
 from tests.fakes.upstream import upstream
 from tests.routers import CHAT_KEY, EXPIRED_KEY, KEY, RING, RouterUnderTest, chat, model, running_router
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from slipway_router.adapters.websocket_chat import ChatSocket
+from slipway_router.adapters.api.websocket_chat import ChatSocket
 from tests.fakes.upstream import USAGE, Received, Reply, chat_chunk, upstream
 from tests.routers import KEY, eventually_async, model, running_router
 from tests.websockets_chat import TURNS, chatting

@@ -26,12 +26,12 @@ from benchmarks.router.hot_path import (
 )
 from benchmarks.router.slipway import PLENTY, options_of
 from benchmarks.router.traffic import CHUNKS, KEY
-from slipway_router.adapters.metrics import RequestMetrics
 from slipway_router.adapters.process import settle
-from slipway_router.domain.authentication import Authenticate
+from slipway_router.adapters.telemetry.metrics import RequestMetrics
+from slipway_router.domain.api.routes import BY_PATH
+from slipway_router.domain.callers.authentication import Authenticate
+from slipway_router.domain.callers.keys import NO_LIMITS, Caller, Key, KeyRing, KeyStore, Limits
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.keys import NO_LIMITS, Caller, Key, KeyRing, KeyStore, Limits
-from slipway_router.domain.routes import BY_PATH
 
 _BURST: Final = 200
 """Requests whose time is taken together."""

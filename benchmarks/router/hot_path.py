@@ -14,7 +14,7 @@ from benchmarks.router.slipway import PLENTY, sources_of
 from benchmarks.router.traffic import ANSWER, CHUNKS, KEY, PATH, body
 from slipway_router.app.router import serving
 from slipway_router.app.router_options import RouterOptions
-from slipway_router.domain.keys import Limits
+from slipway_router.domain.callers.keys import Limits
 from tests.fakes.wires import Wire
 
 _CONNECT_TURNS: Final = 10

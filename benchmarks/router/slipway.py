@@ -17,8 +17,8 @@ from slipway_router.adapters.process import settle
 from slipway_router.app.options import Features, LedgerOptions
 from slipway_router.app.router import serving
 from slipway_router.app.router_options import RouterOptions, Sources
-from slipway_router.domain.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
-from slipway_router.domain.keys import Caller, Key, KeyRing, KeyStore, Limits
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing, KeyStore, Limits
+from slipway_router.domain.models.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 
 PLENTY: Final = Limits(
     requests_per_minute=10**9, tokens_per_minute=10**12, tokens_per_day=10**12, concurrent_requests=10**6

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from slipway_router.domain.api_entries import Entry, Tag
-from slipway_router.domain.api_table import TABLE
+from slipway_router.domain.api.entries import Entry, Tag
+from slipway_router.domain.api.openapi import errors_of
+from slipway_router.domain.api.table import TABLE
 from slipway_router.domain.errors import ErrorCode
-from slipway_router.domain.openapi import errors_of
 
 _INTRODUCTION: Final = """\
 <!-- Generated from the table in slipway_router by `make generate`; edits are lost. -->

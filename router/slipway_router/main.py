@@ -11,18 +11,18 @@ from pathlib import Path
 
 import uvloop
 
-from slipway_router.adapters.api_cluster_models import ClusterModels
-from slipway_router.adapters.json_log import formatter_of
-from slipway_router.adapters.kube_catalogue import KubeCatalogue
-from slipway_router.adapters.ledger_folder import LedgerError
+from slipway_router.adapters.api.cluster_models import ClusterModels
+from slipway_router.adapters.engines.provider_keys import ProviderKeyFiles
+from slipway_router.adapters.kube.catalogue import KubeCatalogue
+from slipway_router.adapters.ledger.folder import LedgerError
 from slipway_router.adapters.process import settle
-from slipway_router.adapters.provider_keys import ProviderKeyFiles
+from slipway_router.adapters.telemetry.json_log import formatter_of
 from slipway_router.app.router import serving
 from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.app.setting_names import CONFIG_VARIABLE
 from slipway_router.app.settings import Settings, warnings_of
-from slipway_router.domain.catalogue import CatalogueStore
-from slipway_router.domain.keys import KeyStore
+from slipway_router.domain.callers.keys import KeyStore
+from slipway_router.domain.models.catalogue import CatalogueStore
 
 _log = logging.getLogger("slipway_router")
 

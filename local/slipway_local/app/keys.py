@@ -6,8 +6,8 @@ from slipway_crds.api_key import APIKey, APIKeyStatus, KeyHash
 from slipway_crds.keys import hash_key
 from slipway_local.adapters.key_files import KeyFiles
 from slipway_local.domain.local_keys import API_KEY_VARIABLE, checked_key, keys_or_default
-from slipway_router.domain.cluster_view import key_ring_of
-from slipway_router.domain.keys import KeyRing
+from slipway_router.domain.callers.keys import KeyRing
+from slipway_router.domain.models.cluster_view import key_ring_of
 
 
 class LocalKeys:

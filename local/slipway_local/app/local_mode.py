@@ -22,8 +22,8 @@ from slipway_local.domain.view import ModelView, Status
 from slipway_local.domain.welcome import key_line, models_list, welcome
 from slipway_local.domain.world import Machine, world_of
 from slipway_router.app.router_options import Sources
-from slipway_router.domain.catalogue import CatalogueStore
-from slipway_router.domain.keys import KeyStore
+from slipway_router.domain.callers.keys import KeyStore
+from slipway_router.domain.models.catalogue import CatalogueStore
 
 _TICK_SECONDS: Final = 0.25
 _STYLES: Final = {Status.READY: "green", Status.FAILED: "red"}

@@ -7,7 +7,7 @@ from slipway_local.app.runner import Activity, ModelRunner, Starter, Surrounding
 from slipway_local.domain.changes import Changes, changes_between
 from slipway_local.domain.view import ModelView
 from slipway_local.domain.world import LocalModel, World
-from slipway_router.domain.catalogue import Model
+from slipway_router.domain.models.catalogue import Model
 
 Listener = Callable[[ModelView | None, ModelView], None]
 """Told of every change of a model: its view before (None: it is new) and after."""

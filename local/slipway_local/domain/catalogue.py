@@ -6,8 +6,8 @@ from dataclasses import replace
 from slipway_crds.conditions import Reason
 from slipway_local.domain.view import ModelView, Status
 from slipway_local.domain.world import LocalModel
-from slipway_router.domain.catalogue import Catalogue, Endpoint, Model
-from slipway_router.domain.cluster_view import model_of
+from slipway_router.domain.models.catalogue import Catalogue, Endpoint, Model
+from slipway_router.domain.models.cluster_view import model_of
 
 _LOOPBACK = "127.0.0.1"
 

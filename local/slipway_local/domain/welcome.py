@@ -7,7 +7,7 @@ from slipway_local.domain.reporting import describe
 from slipway_local.domain.snippets import snippets
 from slipway_local.domain.view import ModelView
 from slipway_local.domain.world import World
-from slipway_router.domain.keys import Caller
+from slipway_router.domain.callers.keys import Caller
 
 _OWN_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 _LOOPBACK = ("127.", "::1", "localhost")

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import orjson
 
-from slipway_router.domain.oidc import SigningKeys, signing_keys
+from slipway_router.domain.callers.oidc import SigningKeys, signing_keys
 
 DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 """OpenID Connect Discovery 1.0, section 4."""

@@ -11,12 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import WebSocketRoute
 
-from slipway_router.adapters.api_admin import AdminApi, Load
-from slipway_router.adapters.api_dispatch import Handlers, Identify, cold_routes
-from slipway_router.adapters.api_documents import DocumentsApi
-from slipway_router.adapters.api_sessions import SessionsApi
-from slipway_router.adapters.api_simple import SimpleApi
-from slipway_router.adapters.http_api import (
+from slipway_router.adapters.api.admin import AdminApi, Load
+from slipway_router.adapters.api.dispatch import Handlers, Identify, cold_routes
+from slipway_router.adapters.api.documents import DocumentsApi
+from slipway_router.adapters.api.inner_calls import InnerCalls
+from slipway_router.adapters.api.models import (
     HealthApi,
     ModelsApi,
     RequestIds,
@@ -25,23 +24,24 @@ from slipway_router.adapters.http_api import (
     on_request_error,
     upgrade_required,
 )
-from slipway_router.adapters.http_cycle import Front
-from slipway_router.adapters.inner_calls import InnerCalls
-from slipway_router.adapters.ledger_api import LedgerApi
-from slipway_router.adapters.sessions_sqlite import SqliteSessions
-from slipway_router.adapters.sessions_valkey import ValkeySessions
-from slipway_router.adapters.websocket_chat import ChatSocket
+from slipway_router.adapters.api.sessions import SessionsApi
+from slipway_router.adapters.api.simple import SimpleApi
+from slipway_router.adapters.api.websocket_chat import ChatSocket
+from slipway_router.adapters.http.cycle import Front
+from slipway_router.adapters.ledger.api import LedgerApi
+from slipway_router.adapters.sessions.sqlite import SqliteSessions
+from slipway_router.adapters.sessions.valkey import ValkeySessions
 from slipway_router.app.options import Features, SessionOptions, StoreOptions
-from slipway_router.domain.api_table import SOCKET_PATHS, TABLE, by_path
-from slipway_router.domain.catalogue import CatalogueStore
+from slipway_router.domain.api.managing import ModelManager, NoManager
+from slipway_router.domain.api.openapi import document
+from slipway_router.domain.api.routes import ROUTES
+from slipway_router.domain.api.sessions import SessionStore
+from slipway_router.domain.api.table import SOCKET_PATHS, TABLE, by_path
+from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Exchange, Headers, Step
-from slipway_router.domain.keys import Caller
-from slipway_router.domain.ledger import UsageReader
-from slipway_router.domain.managing import ModelManager, NoManager
-from slipway_router.domain.openapi import document
-from slipway_router.domain.routes import ROUTES
-from slipway_router.domain.sessions import SessionStore
+from slipway_router.domain.metering.ledger import UsageReader
+from slipway_router.domain.models.catalogue import CatalogueStore
 
 
 def identify_by(step: Step) -> Identify:

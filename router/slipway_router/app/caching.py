@@ -6,8 +6,8 @@ from typing import Final
 
 from prometheus_client.registry import Collector
 
-from slipway_router.adapters.answer_cache import AnswerCache
-from slipway_router.adapters.answer_cache_metrics import AnswerCacheMetrics
+from slipway_router.adapters.cache.answers import AnswerCache
+from slipway_router.adapters.cache.metrics import AnswerCacheMetrics
 from slipway_router.app.options import CacheOptions
 from slipway_router.domain.exchange import Ending, Step
 

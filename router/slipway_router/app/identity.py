@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from slipway_router.adapters.engines.provider_tls import provider_tls
 from slipway_router.adapters.jwks import Jwks
-from slipway_router.adapters.provider_tls import provider_tls
 from slipway_router.app.options import CorsOptions, Features, OidcOptions
-from slipway_router.domain.addresses import trusted_networks
-from slipway_router.domain.authentication import Anonymous, Authenticate, Proxies
-from slipway_router.domain.cors import Cors
+from slipway_router.domain.callers.addresses import trusted_networks
+from slipway_router.domain.callers.authentication import Anonymous, Authenticate, Proxies
+from slipway_router.domain.callers.cors import Cors
+from slipway_router.domain.callers.keys import KeyStore, Limits
+from slipway_router.domain.callers.oidc import TokenRules, Tokens
 from slipway_router.domain.exchange import Step
-from slipway_router.domain.keys import KeyStore, Limits
-from slipway_router.domain.oidc import TokenRules, Tokens
 
 
 @dataclass(frozen=True, slots=True)

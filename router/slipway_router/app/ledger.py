@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from slipway_router.adapters.ledger import Ledger
-from slipway_router.adapters.ledger_folder import LedgerFolder, open_folder
-from slipway_router.adapters.ledger_keeper import LedgerKeeper
-from slipway_router.adapters.ledger_shared import SharedAccount
-from slipway_router.adapters.ledger_sqlite import AccountFile
+from slipway_router.adapters.ledger.folder import LedgerFolder, open_folder
+from slipway_router.adapters.ledger.keeper import LedgerKeeper
+from slipway_router.adapters.ledger.ledger import Ledger
+from slipway_router.adapters.ledger.shared import SharedAccount
+from slipway_router.adapters.ledger.sqlite import AccountFile
 from slipway_router.app.options import Features
 from slipway_router.domain.exchange import Ending, Step
-from slipway_router.domain.ledger import UsageReader
-from slipway_router.domain.stream_usage import MeterStreams
+from slipway_router.domain.metering.ledger import UsageReader
+from slipway_router.domain.metering.stream_usage import MeterStreams
 
 
 class Accounting:

@@ -6,12 +6,12 @@ from typing import Final
 
 from prometheus_client.registry import Collector
 
-from slipway_router.adapters.limit_metrics import LimitMetrics
-from slipway_router.adapters.limit_shared import SharedLimiter
+from slipway_router.adapters.limits.metrics import LimitMetrics
+from slipway_router.adapters.limits.shared import SharedLimiter
 from slipway_router.app.options import Features
 from slipway_router.domain.exchange import Ending, Step
-from slipway_router.domain.limit_memory import MemoryLimiter
-from slipway_router.domain.limit_step import EnforceLimits, settle
+from slipway_router.domain.limits.memory import MemoryLimiter
+from slipway_router.domain.limits.step import EnforceLimits, settle
 
 
 class Limiting:

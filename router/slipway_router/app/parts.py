@@ -6,26 +6,26 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import BinaryIO
 
-from slipway_router.adapters.access_log import AccessLog
-from slipway_router.adapters.engine_pool import EnginePools
-from slipway_router.adapters.holding import Holder
-from slipway_router.adapters.key_metrics import KeyMetrics
-from slipway_router.adapters.metrics import CurrentState, RequestMetrics, registry_of
-from slipway_router.adapters.relay import RelayParts
+from slipway_router.adapters.engines.holding import Holder
+from slipway_router.adapters.engines.pool import EnginePools
+from slipway_router.adapters.engines.relay import RelayParts
+from slipway_router.adapters.telemetry.access_log import AccessLog
+from slipway_router.adapters.telemetry.key_metrics import KeyMetrics
+from slipway_router.adapters.telemetry.metrics import CurrentState, RequestMetrics, registry_of
 from slipway_router.app.caching import Caching
 from slipway_router.app.identity import build_cors, build_identity
 from slipway_router.app.ledger import Accounting
 from slipway_router.app.limits import Limiting
 from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.app.telemetry import build_traces
-from slipway_router.domain.balancing import Balancer
-from slipway_router.domain.bodies import Bodies, CheckAnnouncedSize
 from slipway_router.domain.exchange import Ending, Exchange, Step
-from slipway_router.domain.parameters import set_parameters
-from slipway_router.domain.parsing import parse_call
-from slipway_router.domain.pictures import CheckPictures
-from slipway_router.domain.resolving import FindProviderKey, ResolveModel, authorise, check_available, check_task
-from slipway_router.domain.waiting import WaitingRoom
+from slipway_router.domain.models.balancing import Balancer
+from slipway_router.domain.models.resolving import FindProviderKey, ResolveModel, authorise, check_available, check_task
+from slipway_router.domain.models.waiting import WaitingRoom
+from slipway_router.domain.requests.bodies import Bodies, CheckAnnouncedSize
+from slipway_router.domain.requests.parameters import set_parameters
+from slipway_router.domain.requests.parsing import parse_call
+from slipway_router.domain.requests.pictures import CheckPictures
 
 
 class Parts:

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from slipway_router.adapters.downstream import Downstream, Running, answer, replay
-from slipway_router.adapters.relay import CLIENT_CLOSED_REQUEST, Relay, RelayParts
+from slipway_router.adapters.engines.relay import CLIENT_CLOSED_REQUEST, Relay, RelayParts
+from slipway_router.domain.api.routes import BY_PATH, below_model
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.exchange import Ending, Exchange, Fields, Headers, Step
 from slipway_router.domain.headers import given_request_id
-from slipway_router.domain.routes import BY_PATH, below_model
 
 _log = logging.getLogger(__name__)
 _CRASH: Final = Problem(ErrorCode.INTERNAL, "The router failed on this request.")

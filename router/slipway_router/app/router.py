@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import BinaryIO, Final
 
-from slipway_router.adapters.admin_api import build_admin
-from slipway_router.adapters.api_admin import Load
-from slipway_router.adapters.cors import CorsAnswers
-from slipway_router.adapters.http_server import HttpServer
-from slipway_router.adapters.tls import TlsFiles
+from slipway_router.adapters.api.admin import Load
+from slipway_router.adapters.api.admin_port import build_admin
+from slipway_router.adapters.http.cors import CorsAnswers
+from slipway_router.adapters.http.server import HttpServer
+from slipway_router.adapters.http.tls import TlsFiles
 from slipway_router.app.api import Api, ApiParts
 from slipway_router.app.parts import Parts
 from slipway_router.app.pipeline import Pipeline, RequestIds

@@ -4,16 +4,16 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from slipway_router.adapters.holding import PROGRESS_SECONDS
-from slipway_router.adapters.provider_tls import provider_tls
+from slipway_router.adapters.engines.holding import PROGRESS_SECONDS
+from slipway_router.adapters.engines.provider_tls import provider_tls
 from slipway_router.app.options import Features
-from slipway_router.domain.bodies import MAX_BUFFERED_BYTES
-from slipway_router.domain.catalogue import CatalogueStore
-from slipway_router.domain.keys import KeyStore
-from slipway_router.domain.managing import ModelManager, NoManager
-from slipway_router.domain.observing import Observer
-from slipway_router.domain.provider import KeyLookup, no_keys
-from slipway_router.domain.waking import NoWaker, Waker
+from slipway_router.domain.api.managing import ModelManager, NoManager
+from slipway_router.domain.callers.keys import KeyStore
+from slipway_router.domain.models.catalogue import CatalogueStore
+from slipway_router.domain.models.observing import Observer
+from slipway_router.domain.models.provider import KeyLookup, no_keys
+from slipway_router.domain.models.waking import NoWaker, Waker
+from slipway_router.domain.requests.bodies import MAX_BUFFERED_BYTES
 
 
 @dataclass(frozen=True, slots=True)

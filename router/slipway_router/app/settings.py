@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from slipway_router.adapters.provider_tls import provider_tls
-from slipway_router.adapters.tls import TlsFiles
+from slipway_router.adapters.engines.provider_tls import provider_tls
+from slipway_router.adapters.http.tls import TlsFiles
 from slipway_router.app.environment import UnknownVariableError, read_variables, suspicious
 from slipway_router.app.identity import build_identity
 from slipway_router.app.options import Features, Seconds
 from slipway_router.app.router_options import RouterOptions
 from slipway_router.app.setting_errors import explained, without_secrets
 from slipway_router.app.setting_names import settings_of
-from slipway_router.domain.bodies import MAX_BUFFERED_BYTES
-from slipway_router.domain.keys import KeyStore
+from slipway_router.domain.callers.keys import KeyStore
+from slipway_router.domain.requests.bodies import MAX_BUFFERED_BYTES
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 _Level = Annotated[

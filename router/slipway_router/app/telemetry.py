@@ -10,7 +10,7 @@ from slipway_router.app.options import TelemetryOptions
 from slipway_router.domain.tracing import TraceStarter
 
 if TYPE_CHECKING:
-    from slipway_router.adapters.tracing import Traces
+    from slipway_router.adapters.telemetry.tracing import Traces
 
 
 def build_traces(options: TelemetryOptions) -> "Traces | None":
@@ -25,7 +25,7 @@ def build_traces(options: TelemetryOptions) -> "Traces | None":
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
 
-    from slipway_router.adapters.tracing import QuietExporter, Traces
+    from slipway_router.adapters.telemetry.tracing import QuietExporter, Traces
 
     # Each failed try would be several lines; `QuietExporter` says it once.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from slipway_router.domain.dialects import Dialect, error_body, is_error
+from slipway_router.domain.api.dialects import Dialect, error_body, is_error
 from slipway_router.domain.errors import ErrorCode, Problem
 
 MAX_ERROR_BODY: Final = 65536

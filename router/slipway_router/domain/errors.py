@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 
-from slipway_router.domain.dialects import Dialect, error_body
+from slipway_router.domain.api.dialects import Dialect, error_body
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"

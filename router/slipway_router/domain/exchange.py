@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from slipway_router.domain.calls import Call
-from slipway_router.domain.catalogue import Model
+from slipway_router.domain.api.routes import Route
+from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import Problem
-from slipway_router.domain.keys import Caller
-from slipway_router.domain.limit_verdict import Reservation
-from slipway_router.domain.routes import Route
+from slipway_router.domain.limits.verdict import Reservation
+from slipway_router.domain.metering.usage import Usage
+from slipway_router.domain.models.catalogue import Model
+from slipway_router.domain.requests.calls import Call
 from slipway_router.domain.tracing import Trace
-from slipway_router.domain.usage import Usage
 
 Body = bytes | bytearray
 """A request's body; nobody changes it once it is complete."""

@@ -1,0 +1,1 @@
+"""Handlers of calls besides the hot path."""

@@ -1,0 +1,1 @@
+"""The engines' side: connections and what comes back by them."""

@@ -1,0 +1,1 @@
+"""The callers' side: connections and what comes in by them."""

@@ -1,0 +1,1 @@
+"""The account of used tokens on disk and in the shared store."""

@@ -1,0 +1,1 @@
+"""Limits shared through Valkey or Redis."""

@@ -1,0 +1,1 @@
+"""What can be asked, where it runs, and whether it can serve now."""

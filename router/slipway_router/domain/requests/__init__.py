@@ -1,0 +1,1 @@
+"""Bodies of requests: what is read of them, refused and changed."""
