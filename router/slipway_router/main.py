@@ -35,7 +35,6 @@ async def run(settings: Settings, options: RouterOptions) -> None:
         loop.add_signal_handler(number, stop.set)
     catalogue, keys = CatalogueStore(), KeyStore()
     cluster = KubeCatalogue(catalogue, keys, settings.watch_namespaces)
-    cluster.start()
     async with serving(
         Sources(
             catalogue,
@@ -51,6 +50,8 @@ async def run(settings: Settings, options: RouterOptions) -> None:
         access_log=sys.stdout.buffer if settings.access_log else None,
         drain_seconds=settings.drain_timeout,
     ) as router:
+        # Not before all that can go wrong at the start: its thread would be in the way of the process's end.
+        cluster.start()
         _log.info("listening on port %d, admin on port %d", router.port, router.admin_port)
         await stop.wait()
         _log.info("stopping; answers under way have %.0f s", settings.drain_timeout)
