@@ -1,5 +1,11 @@
 """Fixtures that more than one test file uses."""
 
+from hypothesis import settings
+
+# How long an example may take says more of the machine than of the code.
+settings.register_profile("any machine", settings(), deadline=None)
+settings.load_profile("any machine")
+
 pytest_plugins = (
     "tests.tiers",
     "tests.golden",
