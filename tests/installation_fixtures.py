@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.cluster import release
 from tests.cluster.fixtures import Cluster
+from tests.cluster.kubectl import Kubectl
 from tests.cluster.namespaces import temporary_namespace
 from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
@@ -18,14 +20,14 @@ _VLLM_READY_SECONDS = 600
 @pytest.fixture(scope="module")
 def module_installation(slipway: Cluster) -> Iterator[Installation]:
     """Slipway on the cluster, with a namespace for a test file."""
-    with temporary_namespace(slipway.kubectl) as namespace:
+    with _models_namespace(slipway.kubectl) as namespace:
         yield _installation(slipway, namespace)
 
 
 @pytest.fixture
 def installation(slipway: Cluster) -> Iterator[Installation]:
     """Slipway on the cluster, with a namespace for one test."""
-    with temporary_namespace(slipway.kubectl) as namespace:
+    with _models_namespace(slipway.kubectl) as namespace:
         yield _installation(slipway, namespace)
 
 
@@ -36,7 +38,7 @@ def vllm_installation(slipway: Cluster, cluster_paths: Paths) -> Iterator[Instal
     One for the session: vLLM takes a minute to start, and gigabytes.
     """
     (image,) = release.load_images(slipway.provider, cluster_paths, ["runtime-vllm-cpu"], Progress())
-    with temporary_namespace(slipway.kubectl) as namespace:
+    with _models_namespace(slipway.kubectl) as namespace:
         installation = _installation(slipway, namespace)
         installation.apply(api_key())
         installation.apply(
@@ -51,6 +53,17 @@ def vllm_installation(slipway: Cluster, cluster_paths: Paths) -> Iterator[Instal
         )
         installation.wait_ready("mdep/vllm", seconds=_VLLM_READY_SECONDS)
         yield installation
+
+
+@contextmanager
+def _models_namespace(kubectl: Kubectl) -> Iterator[str]:
+    """A namespace whose models are gone first: Kubernetes deletes the pods of a namespace before anything else, and
+    while these take their time, its models would hold names that the next test's models want."""
+    with temporary_namespace(kubectl) as name:
+        try:
+            yield name
+        finally:
+            kubectl("delete", "mdep", "--all", "-n", name)
 
 
 def _installation(slipway: Cluster, namespace: str) -> Installation:
