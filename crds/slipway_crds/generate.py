@@ -1,6 +1,5 @@
 """Writes what follows from the models: ``python -m slipway_crds.generate crds|docs FOLDER``."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Final
 import yaml
 
 from slipway_crds.documents import KINDS
+from slipway_crds.generated_files import generator, keep
 from slipway_crds.reference import reference_page
 from slipway_crds.schema import custom_resource_definition
 
@@ -33,25 +33,12 @@ _WHAT: Final = {"crds": rendered_crds, "docs": rendered_docs}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or compare; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="slipway_crds.generate", description="Write CRDs or their reference pages.")
+    parser = generator("slipway_crds.generate")
     parser.add_argument("what", choices=sorted(_WHAT))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
     arguments = parser.parse_args(argv)
-    rendered = _WHAT[arguments.what]()
-    stale = [name for name, text in rendered.items() if _read(arguments.folder / name) != text]
-    if arguments.check:
-        for name in stale:
-            sys.stderr.write(f"{arguments.folder / name} differs from the models; run `make generate`\n")
-        return 1 if stale else 0
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    for name, text in rendered.items():
-        (arguments.folder / name).write_text(text)
-    return 0
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
+    files = {arguments.folder / name: text for name, text in _WHAT[arguments.what]().items()}
+    return keep(files, "the models", check=arguments.check)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@
 when the file differs.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
 
+from slipway_crds.generated_files import keep_file
 from slipway_router.domain.api.entries import Entry, Tag
 from slipway_router.domain.api.openapi import errors_of
 from slipway_router.domain.api.table import TABLE
@@ -109,18 +108,7 @@ def _errors() -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or compare; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="slipway_router.api_reference", description="Write the reference of the API.")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file differs")
-    arguments = parser.parse_args(argv)
-    text = rendered()
-    if not arguments.check:
-        arguments.file.write_text(text)
-        return 0
-    if not arguments.file.exists() or arguments.file.read_text() != text:
-        sys.stderr.write(f"{arguments.file} differs from the table; run `make generate`\n")
-        return 1
-    return 0
+    return keep_file("slipway_router.api_reference", rendered(), "the table", argv)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ of the definition ``routerConfig`` is written anew. With ``--check`` nothing is 
 it differs.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from slipway_crds.generated_files import generator, keep
 from slipway_router.app.settings import Settings
 
 _LINE: Final = re.compile(r'^    "routerConfig": .*,$', re.MULTILINE)
@@ -62,23 +62,15 @@ def _plain(node: Any, definitions: dict[str, Any]) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or compare; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="slipway_router.chart_schema", description="Write the chart's schema.")
+    parser = generator("slipway_router.chart_schema")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file differs")
     arguments = parser.parse_args(argv)
-    before = arguments.file.read_text()
     line = f'    "routerConfig": {json.dumps(router_config())},'
-    text, found = _LINE.subn(lambda _: line, before)
+    text, found = _LINE.subn(lambda _: line, arguments.file.read_text())
     if found != 1:
         sys.stderr.write(f"{arguments.file} has no line for the definition routerConfig\n")
         return 1
-    if not arguments.check:
-        arguments.file.write_text(text)
-        return 0
-    if text != before:
-        sys.stderr.write(f"{arguments.file} differs from the settings; run `make generate`\n")
-        return 1
-    return 0
+    return keep({arguments.file: text}, "the settings", check=arguments.check)
 
 
 if __name__ == "__main__":

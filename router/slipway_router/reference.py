@@ -4,14 +4,13 @@
 when the file differs.
 """
 
-import argparse
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
 
+from slipway_crds.generated_files import keep_file
 from slipway_router.app.options import Features
 from slipway_router.app.setting_names import variable_of
 from slipway_router.app.settings import Settings
@@ -95,18 +94,7 @@ def _plain(value: object) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or compare; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="slipway_router.reference", description="Write the router's configuration.")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file differs")
-    arguments = parser.parse_args(argv)
-    text = rendered()
-    if not arguments.check:
-        arguments.file.write_text(text)
-        return 0
-    if not arguments.file.exists() or arguments.file.read_text() != text:
-        sys.stderr.write(f"{arguments.file} differs from the settings; run `make generate`\n")
-        return 1
-    return 0
+    return keep_file("slipway_router.reference", rendered(), "the settings", argv)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@
 when the file differs.
 """
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from slipway_crds.engines import EngineType
+from slipway_crds.generated_files import keep_file
 from slipway_runtime.domain.arguments import EngineOptions, flag_name
 from slipway_runtime.domain.dummy import DummyOptions
 from slipway_runtime.domain.images_options import DiffusersOptions
@@ -76,18 +75,7 @@ def _default(node: Mapping[str, Any], meaning: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or compare; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="slipway_runtime.reference", description="Write the engines' arguments.")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the file differs")
-    arguments = parser.parse_args(argv)
-    text = rendered()
-    if not arguments.check:
-        arguments.file.write_text(text)
-        return 0
-    if not arguments.file.exists() or arguments.file.read_text() != text:
-        sys.stderr.write(f"{arguments.file} differs from the options; run `make generate`\n")
-        return 1
-    return 0
+    return keep_file("slipway_runtime.reference", rendered(), "the options", argv)
 
 
 if __name__ == "__main__":
