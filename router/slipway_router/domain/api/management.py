@@ -1,6 +1,6 @@
 """Everything on the data port that is neither inference nor chat: models, health, admin calls, documents."""
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from slipway_router.domain.api.dialects import Dialect
 from slipway_router.domain.api.entries import (
@@ -117,8 +117,27 @@ _MANAGE: Final = (
     ErrorCode.MANAGER_FAILED,
 )
 _SMALL: Final = 64 * 1024
-_EXAMPLE: Final[dict[str, Any]] = {"model": "chat"}
 _OK: Final = (Content(TEXT),)
+
+
+def _order(name: str, path: str, summary: str, text: str = "") -> Entry:
+    """A call that has something done with a model."""
+    return Entry(
+        name,
+        "POST",
+        path,
+        summary,
+        Tag.ADMIN,
+        scope=Scope.ADMIN,
+        text=text,
+        body=ManageRequest,
+        example={"model": "chat"},
+        max_body=_SMALL,
+        status=202,
+        answers=(Content(JSON, Managed),),
+        errors=_MANAGE,
+    )
+
 
 MODELS: Final = (
     Entry(
@@ -163,34 +182,12 @@ ADMIN: Final = (
         scope=Scope.ADMIN,
         answers=(Content(JSON, AdminModels),),
     ),
-    Entry(
-        "load_model",
-        "POST",
-        "/admin/models/load",
-        "Start a model",
-        Tag.ADMIN,
-        scope=Scope.ADMIN,
-        body=ManageRequest,
-        example=_EXAMPLE,
-        max_body=_SMALL,
-        status=202,
-        answers=(Content(JSON, Managed),),
-        errors=_MANAGE,
-    ),
-    Entry(
+    _order("load_model", "/admin/models/load", "Start a model"),
+    _order(
         "unload_model",
-        "POST",
         "/admin/models/unload",
         "Stop a model as soon as its running requests are answered",
-        Tag.ADMIN,
-        scope=Scope.ADMIN,
-        text="On Kubernetes it stays away until it is loaded again; `slipway up` starts it for the next request.",
-        body=ManageRequest,
-        example=_EXAMPLE,
-        max_body=_SMALL,
-        status=202,
-        answers=(Content(JSON, Managed),),
-        errors=_MANAGE,
+        "On Kubernetes it stays away until it is loaded again; `slipway up` starts it for the next request.",
     ),
     Entry(
         "admin_metrics",

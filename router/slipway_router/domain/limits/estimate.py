@@ -6,31 +6,11 @@ The guess is reserved and replaced by what the engine counted when the request i
 import re
 from typing import Final
 
-from slipway_crds.engines import Operation
 from slipway_router.domain.exchange import Body, Exchange
 from slipway_router.domain.requests.calls import Completions
+from slipway_router.domain.requests.operations import GENERATING, READING
+from slipway_router.domain.requests.policy import BYTES_PER_TOKEN, MAX_TOKENS
 
-DEFAULT_ANSWER_TOKENS: Final = 2048
-"""Reserved for an answer when nobody bounds it."""
-_BYTES_PER_TOKEN: Final = 4
-
-_GENERATING: Final = frozenset(
-    {Operation.CHAT_COMPLETIONS, Operation.COMPLETIONS, Operation.RESPONSES, Operation.MESSAGES}
-)
-_READING: Final = frozenset(
-    {
-        Operation.EMBEDDINGS,
-        Operation.RERANK,
-        Operation.CLASSIFY,
-        Operation.POOLING,
-        Operation.TEI_EMBED,
-        Operation.TEI_EMBED_ALL,
-        Operation.TEI_EMBED_SPARSE,
-        Operation.TEI_RERANK,
-        Operation.TEI_PREDICT,
-        Operation.TEI_SIMILARITY,
-    }
-)
 _SMALL: Final = 4096
 """Bytes; what is inside a smaller body makes little difference."""
 _MEDIA_SIGNS: Final = (b"base64", b'"data"')
@@ -42,20 +22,20 @@ _MEDIA: Final = re.compile(rb"[A-Za-z0-9+/\\_-]{1024,}")
 def estimate(exchange: Exchange) -> int:
     """Tokens of the prompt and of the longest answer that the caller may get. 0 for pictures, speech and counting."""
     operation = exchange.route.operation
-    if operation in _GENERATING:
+    if operation in GENERATING:
         return _prompt(exchange.body) + _answer(exchange)
-    return _prompt(exchange.body) if operation in _READING else 0
+    return _prompt(exchange.body) if operation in READING else 0
 
 
 def _prompt(body: Body) -> int:
     size = len(body)
     if size > _SMALL and any(sign in body for sign in _MEDIA_SIGNS):
         size -= sum(match.end() - match.start() for match in _MEDIA.finditer(body))
-    return -(-size // _BYTES_PER_TOKEN)
+    return -(-size // BYTES_PER_TOKEN)
 
 
 def _answer(exchange: Exchange) -> int:
-    tokens, call = exchange.max_tokens or DEFAULT_ANSWER_TOKENS, exchange.call
+    tokens, call = exchange.max_tokens or MAX_TOKENS, exchange.call
     if isinstance(call, Completions) and call.n:
         return tokens * call.n
     return tokens

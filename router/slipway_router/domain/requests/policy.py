@@ -15,6 +15,7 @@ from slipway_crds.model_deployment import ModelDeployment, ModelDeploymentSpec
 from slipway_crds.serving_spec import RequestDefaults, RequestLimits
 
 MAX_TOKENS: Final = 2048
+"""Of an answer that nobody bounds."""
 MAX_PROMPT_TOKENS: Final = 8192
 BYTES_PER_TOKEN: Final = 4
 """Of UTF-8: what a token is taken for as long as no tokenizer has seen the text."""

@@ -11,6 +11,7 @@ from slipway_crds.engines import Operation
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Body, Exchange
 from slipway_router.domain.requests.bodies import too_large
+from slipway_router.domain.requests.operations import READING
 from slipway_router.domain.requests.policy import BYTES_PER_TOKEN, RequestPolicy
 
 Measure = Callable[[Body, int], tuple[str, int]]
@@ -189,21 +190,6 @@ _MEASURES: Final[Mapping[Operation, Measure]] = MappingProxyType(
         Operation.CHAT_COMPLETIONS: _conversation("messages"),
         Operation.MESSAGES: _conversation("messages"),
         Operation.RESPONSES: _conversation("input"),
-        **dict.fromkeys(
-            (
-                Operation.COMPLETIONS,
-                Operation.EMBEDDINGS,
-                Operation.RERANK,
-                Operation.CLASSIFY,
-                Operation.POOLING,
-                Operation.TEI_EMBED,
-                Operation.TEI_EMBED_ALL,
-                Operation.TEI_EMBED_SPARSE,
-                Operation.TEI_RERANK,
-                Operation.TEI_PREDICT,
-                Operation.TEI_SIMILARITY,
-            ),
-            _longest_text,
-        ),
+        **dict.fromkeys((Operation.COMPLETIONS, *READING), _longest_text),
     }
 )
