@@ -1,6 +1,6 @@
 """What a router had counted when it was killed is counted by the next one on the folder, once."""
 
-import os
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from slipway_router.adapters.ledger.folder import LedgerError, LedgerFolder, open_folder
+from slipway_router.adapters.ledger.journal import Journal
 from slipway_router.adapters.ledger.ledger import Ledger
 from slipway_router.domain.metering.ledger import Counts, UsageQuery
 from tests.ledgers import NOW, begin_stream, exchange, finish, told
@@ -97,14 +98,23 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path, torn: bytes) -> None:
     assert account(as_killed(tmp_path / "a", tmp_path / "b")) == {"a/k": Counts(1, 0, 0, 10, 3)}
 
 
+def small_journals(path: Path) -> tuple[LedgerFolder, Ledger]:
+    """A folder whose journals have room for a few lines."""
+    folder = open_folder(path, share=SHARE)
+    folder.journal.close()
+    folder = dataclasses.replace(folder, journal=Journal(path, folder.journal.number + 1, room=200))
+    return folder, Ledger(folder.journal, folder.slots, lambda: NOW)
+
+
 def test_full_journals_are_followed_by_new_ones_that_know_their_lines(tmp_path: Path) -> None:
-    folder, ledger = opened(tmp_path / "a")
+    folder, ledger = small_journals(tmp_path / "a")
     finish(ledger, exchange(), 10, 3)
     _, meter = begin_stream(ledger, "stream/k")
     meter.feed(told(7, 2))
-    folder.journal.size = 1 << 30
+    first = folder.journal.number
     counted, position = ledger.take()
     assert position is not None
+    assert position.journal == first + 1
     folder.account.apply(counted, position, share=SHARE)
     folder.delete_journals(position.journal)
     assert [path.name for path in folder.path.glob("*.log")] == [f"journal-{position.journal:012d}.log"]
@@ -113,21 +123,31 @@ def test_full_journals_are_followed_by_new_ones_that_know_their_lines(tmp_path: 
     assert account(killed) == {"a/k": Counts(2, 0, 0, 11, 4), "stream/k": Counts(1, 0, 1, 7, 2)}
 
 
-def test_a_disk_that_takes_nothing_is_caught_up_with(tmp_path: Path) -> None:
-    folder, ledger = opened(tmp_path / "a")
-    finish(ledger, exchange(), 10, 3)
-    full = os.open("/dev/full", os.O_WRONLY)
-    kept = os.dup(folder.journal.descriptor)
-    os.dup2(full, folder.journal.descriptor)
-    finish(ledger, exchange(), 1, 1)
-    finish(ledger, exchange(), 1, 1)
+def test_a_disk_without_room_is_caught_up_with(tmp_path: Path) -> None:
+    folder, ledger = small_journals(tmp_path / "a")
+    in_the_way = tmp_path / "a" / f"journal-{folder.journal.number + 1:012d}.log"
+    in_the_way.mkdir()
+    for _ in range(10):
+        finish(ledger, exchange(), 10, 3)
+    assert folder.journal.behind
     assert ledger.take() == ({}, None)
-    os.dup2(kept, folder.journal.descriptor)
+    in_the_way.rmdir()
     counted, position = ledger.take()
+    between = as_killed(tmp_path / "a", tmp_path / "between")
     folder.account.apply(counted, position, share=SHARE)
-    for descriptor in (full, kept):
-        os.close(descriptor)
-    assert account(as_killed(tmp_path / "a", tmp_path / "b")) == {"a/k": Counts(3, 0, 0, 12, 5)}
+    finish(ledger, exchange(), 1, 1)
+    assert account(between) == {"a/k": Counts(10, 0, 0, 100, 30)}
+    assert account(as_killed(tmp_path / "a", tmp_path / "b")) == {"a/k": Counts(11, 0, 0, 101, 31)}
+
+
+def test_what_has_no_room_in_the_next_journal_either_waits_for_the_one_after_it(tmp_path: Path) -> None:
+    folder, ledger = small_journals(tmp_path / "a")
+    for _ in range(40):
+        finish(ledger, exchange(), 10, 3)
+    while (taken := ledger.take())[1] is None:
+        assert taken[0] == {}
+    folder.account.apply(*taken, share=SHARE)
+    assert account(as_killed(tmp_path / "a", tmp_path / "b")) == {"a/k": Counts(40, 0, 0, 400, 120)}
 
 
 def test_days_are_those_of_utc(tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.metering.ledger import Account, Counts, UsageKey
 from slipway_router.domain.metering.stream_meter import Slot, StreamMeter
 
-JOURNAL_BYTES: Final = 16 * 1024 * 1024
-"""Size at which a journal is followed by the next one."""
 MAX_LINES: Final = 100_000
 """Lines of the account in memory; if there are more, all of them are looked up again."""
 _DAY_SECONDS: Final = 86400.0
@@ -126,26 +124,21 @@ class Ledger:
     def take(self) -> tuple[Account, Position | None]:
         """What was counted since the last time, and up to where the journal has it."""
         account: Account = {}
-        if self._journal is not None and not self._journal.caught_up():
-            return account, None  # Otherwise the rest of the journal would be counted again after a crash.
+        journal = self._journal
+        if journal is not None:
+            if journal.next_if_due():
+                self._tell_running(journal)
+            if journal.behind:
+                return account, None  # Otherwise the rest of the journal would be counted again after a crash.
         for line in self._new:
             # Two lines can be of one key, after all lines were looked up again.
             account.setdefault(line.key, Counts()).add(line.counts)
             line.counts = Counts()
         self._new.clear()
-        journal = self._journal
-        if journal is None:
-            return account, None
-        if journal.size >= JOURNAL_BYTES:
-            self._next_journal(journal)
-        return account, Position(journal.number, journal.size)
+        return account, Position(journal.number, journal.size) if journal is not None else None
 
-    def _next_journal(self, journal: Journal) -> None:
-        """Go on in a new file. Called between two requests, so no slot is open whose stream the old file tells of."""
-        try:
-            journal.begin(journal.number + 1)
-        except OSError:
-            return  # The old one grows on; the next time, it is tried again.
+    def _tell_running(self, journal: Journal) -> None:
+        """Say in a new journal what the lines of running streams are: the old one may be gone when they end."""
         for line in self._running.values():
             if line.journal != journal.number:
                 line.journal = journal.number
