@@ -55,6 +55,28 @@ def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> No
         KeyFiles(tmp_path).get_or_make(name)
 
 
+def test_every_replacement_of_a_key_is_seen(tmp_path: Path) -> None:
+    files = KeyFiles(tmp_path)
+    files.get_or_make("demo")
+    stamps = [files.stamp()]
+    for _ in range(3):
+        files.replace("demo", overlap=0)
+        stamps.append(files.stamp())
+    assert len(set(stamps)) == 4
+    files.get_or_make("demo")
+    assert files.stamp() == stamps[-1]
+
+
+def test_a_key_that_goes_while_it_is_looked_at_does_no_harm(tmp_path: Path) -> None:
+    files = KeyFiles(tmp_path)
+    files.get_or_make("demo")
+    stamp = files.stamp()
+    # A name without a file, as a listing has it whose file was removed a moment later.
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert files.stamp() == stamp
+    assert files.latest() == "demo"
+
+
 def test_a_file_that_holds_no_key_is_told(tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("two words\n")
     with pytest.raises(ValueError, match="demo is no key"):

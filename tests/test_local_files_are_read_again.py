@@ -1,5 +1,6 @@
 """`slipway up` follows its files while it runs."""
 
+import time
 from collections.abc import Iterator
 
 import openai
@@ -9,6 +10,9 @@ from tests.eventually import eventually
 from tests.local_mode import SlipwayUp, api_key, document, gone, slipway_up
 
 pytestmark = pytest.mark.local
+
+WATCHED_SECONDS = 3.0
+"""Longer than the time after which files are looked at without any notice."""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,10 @@ def test_a_broken_file_is_told_and_changes_nothing(up: SlipwayUp) -> None:
     up.say(document("words") + document("wrong", "lama"))
     shown = up.shows("nothing was changed")
     assert "models.yaml, document 2, ModelDeployment wrong: spec.engine.type" in shown
+    end = time.monotonic() + WATCHED_SECONDS
+    while time.monotonic() < end:
+        assert up.text.count("nothing was changed") == 1
+        time.sleep(0.1)
     assert ask(up, "words") == "tok0"
     assert up.runtimes() == before
     up.say(document("words") + document("right"))

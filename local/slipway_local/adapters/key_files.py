@@ -1,18 +1,24 @@
 """API keys that outlive `slipway up`: one file each, readable by their owner only."""
 
+import contextlib
+import hashlib
 import os
 import re
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from slipway_crds.api_key import KeyHash
 from slipway_crds.keys import hash_key, new_key
 from slipway_local.domain.local_keys import checked_key
 
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+KeyStamp: TypeAlias = frozenset[tuple[str, str]]
+"""Names and hashes of what the files hold. Inodes would not do, a new file may get that of the one it replaces, nor
+would times, which change when a key is asked for."""
 
 
 class KeyFiles:
@@ -27,7 +33,11 @@ class KeyFiles:
 
     def latest(self) -> str | None:
         """Name of the key that was made or asked for last; None if there is none."""
-        return max(self.names(), key=lambda name: (self._folder / name).stat().st_mtime_ns, default=None)
+        asked: dict[str, int] = {}
+        for name in self.names():
+            with contextlib.suppress(FileNotFoundError):  # removed just now
+                asked[name] = (self._folder / name).stat().st_mtime_ns
+        return max(asked, key=asked.__getitem__, default=None)
 
     def get(self, name: str) -> str | None:
         """The key, if there is one.
@@ -71,8 +81,10 @@ class KeyFiles:
 
     def previous(self, name: str) -> KeyHash | None:
         """The key before the last `replace`, until it expires."""
-        path = self._previous(name)
-        return KeyHash.model_validate_json(path.read_text()) if path.exists() else None
+        try:
+            return KeyHash.model_validate_json(self._previous(name).read_text())
+        except FileNotFoundError:
+            return None
 
     def remove(self, name: str) -> None:
         """Forget the key."""
@@ -84,9 +96,13 @@ class KeyFiles:
         if _NAME.fullmatch(name) is None:
             raise ValueError(f"{name!r} cannot be the name of an APIKey; write lower-case letters, digits, '-' and '.'")
 
-    def stamp(self) -> frozenset[tuple[str, int]]:
+    def stamp(self) -> KeyStamp:
         """What changes when a key is made, replaced or removed."""
-        return frozenset((name, (self._folder / name).stat().st_ino) for name in self.names())
+        found = set()
+        for name in self.names():
+            with contextlib.suppress(OSError):  # removed just now, or none that could be read
+                found.add((name, hashlib.sha256((self._folder / name).read_bytes()).hexdigest()))
+        return frozenset(found)
 
     def _make(self, path: Path) -> None:
         temporary = self._written(new_key() + "\n")

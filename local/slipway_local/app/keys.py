@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from slipway_crds.api_key import APIKey, APIKeyStatus, KeyHash
 from slipway_crds.keys import hash_key
-from slipway_local.adapters.key_files import KeyFiles
+from slipway_local.adapters.key_files import KeyFiles, KeyStamp
 from slipway_local.domain.local_keys import API_KEY_VARIABLE, checked_key, keys_or_default
 from slipway_router.domain.callers.keys import KeyRing
 from slipway_router.domain.models.cluster_view import key_ring_of
@@ -35,7 +35,7 @@ class LocalKeys:
         """What the router accepts: the keys of ``clear_text``, and those before them while they are valid."""
         return key_ring_of(self._issued(key, clear_text[key.metadata.name]) for key in keys_or_default(keys))
 
-    def stamp(self) -> frozenset[tuple[str, int]]:
+    def stamp(self) -> KeyStamp:
         """What changes when a key does."""
         return self._files.stamp()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from slipway_crds.documents import DocumentError
+from slipway_local.adapters.key_files import KeyStamp
 from slipway_local.adapters.terminal import Terminal
 from slipway_local.adapters.yaml_files import Stamp, moments_to_look, read_resources, stamp
 from slipway_local.app.activity import RouterActivity
@@ -52,7 +53,7 @@ class LocalMode:
         self._key_documents = state_dir / API_KEYS_FOLDER
         for folder in self._key_folders:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._seen: tuple[Stamp, frozenset[tuple[str, int]]] = (frozenset(), frozenset())
+        self._seen: tuple[Stamp, KeyStamp] = (frozenset(), frozenset())
         self._clear_text: dict[str, str] = {}
         self._catalogue = CatalogueStore()
         self._accepted = KeyStore()
@@ -76,14 +77,16 @@ class LocalMode:
             ValueError: a key cannot be used.
             OSError: a key cannot be kept.
         """
-        seen = self._stamp()
+        # At once, so that what is wrong with them is told once.
+        self._seen = self._stamp()
         made_here = [self._key_documents] if any(self._key_documents.glob("*.yaml")) else []
         world = world_of(read_resources([*self._paths, *made_here]), self._machine)
         clear_text = self._keys.clear_text(world.keys)
+        ring = self._keys.ring(world.keys, clear_text)
         # Keys that were made just now are known.
-        self._seen = (seen[0], self._keys.stamp())
+        self._seen = (self._seen[0], self._keys.stamp())
         known, self._clear_text = self._clear_text, clear_text
-        self._accepted.replace(self._keys.ring(world.keys, clear_text))
+        self._accepted.replace(ring)
         first = not self.models.world.models and not known
         changed = self.models.follow(world)
         self._publish()
@@ -92,7 +95,7 @@ class LocalMode:
         if not first:
             self._tell_of(changed, [key_line(name, key) for name, key in clear_text.items() if name not in known])
 
-    def _stamp(self) -> tuple[Stamp, frozenset[tuple[str, int]]]:
+    def _stamp(self) -> tuple[Stamp, KeyStamp]:
         return stamp([*self._paths, self._key_documents]), self._keys.stamp()
 
     async def watch(self) -> None:
