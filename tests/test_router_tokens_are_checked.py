@@ -107,15 +107,33 @@ def test_every_usual_kind_of_key_signs(key: Any, algorithm: str) -> None:
         jwk(rsa.generate_private_key(65537, 1024), "k"),
         {"kty": "oct", "k": "c2VjcmV0", "kid": "k", "alg": "HS256"},
         {"kty": "RSA", "kid": "k", "n": "!", "e": "AQAB"},
+        jwk(PROVIDER.key, "k", alg=["RS256"]),
+        jwk(PROVIDER.key, "k", key_ops=5),
         {"kid": "k"},
         "k",
     ],
-    ids=["for encryption", "OAEP", "key_ops", "weak", "shared secret", "broken", "empty", "no object"],
+    ids=[
+        "for encryption",
+        "OAEP",
+        "key_ops",
+        "weak",
+        "shared secret",
+        "broken",
+        "alg no text",
+        "key_ops no list",
+        "empty",
+        "no object",
+    ],
 )
 def test_other_keys_of_the_provider_are_passed_over(entry: Any) -> None:
     assert list(signing_keys({"keys": [entry, *PROVIDER.published]})) == [PROVIDER.kid]
     with pytest.raises(ValueError, match="no key for signatures"):
         signing_keys({"keys": [entry]})
+
+
+def test_what_a_key_says_with_null_it_does_not_say() -> None:
+    keys = [jwk(PROVIDER.key, PROVIDER.kid, use=None, alg=None, key_ops=None)]
+    assert caller_of(PROVIDER.token(), keys=keys).owner == "alice"
 
 
 def test_a_key_may_have_no_name() -> None:
@@ -132,8 +150,14 @@ def test_a_key_that_is_not_known_is_to_be_asked_for() -> None:
 
 @pytest.mark.parametrize(
     "token",
-    ["eyJ.e30.x", "eyJhbGciOiJSUzI1NiJ9.!.!", "eyJ" + "A" * 17_000 + ".e30.x", "eyJ" + "W1tb" * 3000 + ".e30.x"],
-    ids=["cut", "not Base64", "too long", "deep"],
+    [
+        "eyJ.e30.x",
+        "eyJhbGciOiJSUzI1NiJ9.!.!",
+        "eyJ" + "A" * 17_000 + ".e30.x",
+        "eyJ" + "W1tb" * 3000 + ".e30.x",
+        "eyJhbGciOltdfQ.e30.AA",
+    ],
+    ids=["cut", "not Base64", "too long", "deep", "algorithm no text"],
 )
 def test_rubbish_is_refused(token: str) -> None:
     assert refusal_of(token)[0] == "invalid_token"

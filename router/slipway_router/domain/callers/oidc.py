@@ -134,15 +134,16 @@ def signing_keys(jwks: object) -> dict[str, SigningKey]:
 
 
 def _signing_key(entry: Mapping[str, Any]) -> SigningKey | None:
-    if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
+    said = {name: value for name, value in entry.items() if value is not None}  # Some providers write null for nothing.
+    if said.get("use", "sig") != "sig" or "verify" not in _texts(said.get("key_ops", "verify")):
         return None
-    algorithms = _RSA if entry.get("kty") == "RSA" else _BY_CURVE.get(str(entry.get("crv")), frozenset())
-    if "alg" in entry:
-        algorithms &= {entry["alg"]}
+    algorithms = _RSA if said.get("kty") == "RSA" else _BY_CURVE.get(str(said.get("crv")), frozenset())
+    if "alg" in said:
+        algorithms &= {str(said["alg"])}
     if not algorithms:
         return None
     try:
-        key = jwt.PyJWK({name: value for name, value in entry.items() if name != "d"}).key
+        key = jwt.PyJWK({name: value for name, value in said.items() if name != "d"}).key
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         _log.warning("the provider's key %r cannot be used: %s", entry.get("kid"), error)
         return None
@@ -190,7 +191,7 @@ class Tokens:
         try:
             header = jwt.get_unverified_header(token)
             algorithm = header.get("alg")
-            if algorithm not in ALGORITHMS:
+            if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
                 raise _refused(f"it must be signed with one of {', '.join(sorted(ALGORITHMS))}")
             key = self._key_of(header.get("kid"))
             if algorithm not in key.algorithms:
