@@ -47,6 +47,10 @@ def test_a_key_from_its_making_to_its_end(
 
     second = done(apiserver, namespace, "rotate", "guest", "--overlap", "1h")
     assert accepted(apiserver, namespace) == [hash_key(second), hash_key(first)]
+    # One hour is the APIKey's own overlap now.
+    newer = done(apiserver, namespace, "rotate", "guest")
+    assert accepted(apiserver, namespace) == [hash_key(newer), hash_key(second)]
+    assert apiserver.kubectl.get("sakey", "guest", "-n", namespace)["spec"]["rotation"]["overlap"] == "3600s"
     third = done(apiserver, namespace, "rotate", "guest", "--overlap", "1s")
     eventually(
         "only the newest key is accepted",

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
 
+from slipway_local.adapters.router_client import router_client
+from tests.eventually import eventually
 from tests.local_mode import SlipwayUp, document, slipway_up
 
 pytestmark = pytest.mark.local
@@ -64,3 +66,19 @@ def test_slipway_models_and_chat_take_the_kept_key(up: SlipwayUp) -> None:
     assert talked.stdout.splitlines() == [said.stdout.strip()] * 2 + [""], talked
     unknown = up.slipway("chat", "nobody", "-m", "hello", "--url", url)
     assert (unknown.returncode, "HTTP 404" in unknown.stderr) == (1, True)
+
+
+def test_slipway_keys_usage_tells_what_was_asked_of_every_model(up: SlipwayUp) -> None:
+    up.client().chat.completions.create(model="words", messages=[QUESTION], max_tokens=3)
+    up.client().embeddings.create(model="words", input="a ship")
+
+    def told() -> list[list[str]]:
+        shown = up.slipway("keys", "usage", "--url", up.base_url, "--by", "name,operation")
+        return [line.split() for line in shown.stdout.splitlines()]
+
+    header, *lines = eventually("both are told", told, lambda lines: len(lines) > 2, within=10)
+    assert header == ["NAME", "OPERATION", "REQUESTS", "PROMPT_TOKENS", "COMPLETION_TOKENS"]
+    assert {("words", "/v1/chat/completions"), ("words", "/v1/embeddings")} <= {(line[0], line[1]) for line in lines}
+    with router_client(up.base_url, next(iter(up.keys.values()))) as router:
+        page_by_page = router.usage(everyone=False, group_by="name,operation", limit="1")
+    assert [[row["name"], row["operation"]] for row in page_by_page] == [line[:2] for line in lines]

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 from slipway_crds.api_key import APIKey
 from slipway_crds.names import API_VERSION
-from slipway_local.adapters.key_store import UnusableKeyError
-from slipway_local.domain.key_orders import KeyOrder, KnownKey, known_key
+from slipway_local.domain.key_orders import KeyOrder, KnownKey, UnusableKeyError, known_key
 from slipway_operator.adapters.kube_api import MERGE, KubeApi
 from slipway_operator.domain.errors import ClusterError, ConflictError, NotFoundError
 
@@ -43,15 +42,19 @@ class ClusterKeys:
             raise UnusableKeyError(f"there is an APIKey {order.name} in namespace {self._namespace} already") from None
         return await self._issued(order.name, after=())
 
-    async def rotate(self, name: str, overlap: float) -> str:
-        """Have the operator make another key; the old one is valid for ``overlap`` seconds. Raises UnusableKeyError."""
+    async def rotate(self, name: str, overlap: float | None) -> str:
+        """Have the operator make another key. Raises UnusableKeyError.
+
+        The old one is valid for ``overlap`` seconds, which the APIKey then says of later rotations, too; for as long
+        as it says already, if that is None.
+        """
         before = APIKey.model_validate(await self._get(name))
         hashes = tuple(item.sha256 for item in before.status.key_hashes or ())
         created = max((item.created_at for item in before.status.key_hashes or () if item.created_at), default=None)
         # Keys know their age in whole seconds: one that is younger than that is not older than now.
         moment = max(datetime.now(UTC), created + timedelta(seconds=1) if created else datetime.min.replace(tzinfo=UTC))
         at = moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
-        rotation = {"at": at, "overlap": f"{overlap:.0f}s"}
+        rotation = {"at": at} if overlap is None else {"at": at, "overlap": f"{overlap:.0f}s"}
         await self._request("PATCH", self._path(name), {"spec": {"rotation": rotation}})
         return await self._issued(name, after=hashes)
 

@@ -5,19 +5,18 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import yaml
 
-from slipway_crds.api_key import APIKey
+from slipway_crds.api_key import APIKey, Rotation
+from slipway_crds.duration import parse_duration
 from slipway_local.adapters.key_files import KeyFiles
-from slipway_local.domain.key_orders import KeyOrder, KnownKey, known_key
+from slipway_local.domain.key_orders import KeyOrder, KnownKey, UnusableKeyError, known_key
 from slipway_local.domain.places import API_KEYS_FOLDER, KEYS_FOLDER
 
-_NAMESPACE = "default"
-
-
-class UnusableKeyError(Exception):
-    """What was asked of a key cannot be done; the message says why."""
+_NAMESPACE: Final = "default"
+_DEFAULT_OVERLAP: Final = parse_duration(Rotation.model_fields["overlap"].default)
 
 
 class LocalKeyStore:
@@ -51,11 +50,11 @@ class LocalKeyStore:
         _write(path, yaml.safe_dump(manifest, sort_keys=False))
         return key
 
-    def rotate(self, name: str, overlap: float) -> str:
-        """Make another key; the one until now stays valid for ``overlap`` seconds."""
+    def rotate(self, name: str, overlap: float | None = None) -> str:
+        """Make another key; the one until now stays valid for ``overlap`` seconds, the resource's default for None."""
         if name not in self._files.names():
             raise UnusableKeyError(self._unknown(name))
-        return self._files.replace(name, overlap)
+        return self._files.replace(name, _DEFAULT_OVERLAP if overlap is None else overlap)
 
     def revoke(self, name: str) -> str:
         """Make the key worthless; gives a sentence that says what became of it."""

@@ -9,6 +9,8 @@ import httpx2
 
 _TIMEOUTS: Final = httpx2.Timeout(10.0, read=600.0)
 """A model that sleeps takes its time for the first byte."""
+_PAGE_GROUPS: Final = "10000"
+"""The most that a router tells at once."""
 _EVENT: Final = "data: "
 _END: Final = "[DONE]"
 
@@ -32,13 +34,19 @@ class RouterClient:
             models: list[dict[str, Any]] = answer.json()["data"]
             return models
 
-    def usage(self, *, everyone: bool, **filters: str) -> dict[str, Any]:
-        """Used tokens of the key or, for admin keys, of ``everyone``. Raises RouterError."""
+    def usage(self, *, everyone: bool, **filters: str) -> list[dict[str, Any]]:
+        """What the key or, for admin keys, ``everyone`` used: every group, however many pages. Raises RouterError."""
+        groups: list[dict[str, Any]] = []
+        page: int | None = 0
         with _errors(self._url):
-            answer = self._client.get("/admin/usage" if everyone else "/v1/usage", params=filters)
-            _refuse_errors(answer)
-            usage: dict[str, Any] = answer.json()
-            return usage
+            while page is not None:
+                parameters = {"limit": _PAGE_GROUPS, **filters, "page": str(page)}
+                answer = self._client.get("/admin/usage" if everyone else "/v1/usage", params=parameters)
+                _refuse_errors(answer)
+                found = answer.json()
+                groups += found["data"]
+                page = found["next_page"]
+        return groups
 
     def chat(self, model: str, messages: Sequence[dict[str, str]]) -> Iterator[str]:
         """The answer, piece by piece as it comes. Raises RouterError."""

@@ -9,6 +9,10 @@ from slipway_crds.api_key import APIKey
 from slipway_crds.names import API_VERSION
 
 
+class UnusableKeyError(Exception):
+    """What was asked of a key cannot be done; the message says why."""
+
+
 @dataclass(frozen=True)
 class KeyOrder:
     """An APIKey to be made. None and empty: the resource's default."""

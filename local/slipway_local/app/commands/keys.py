@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from slipway_crds.duration import parse_duration
-from slipway_local.adapters.key_store import LocalKeyStore, UnusableKeyError
+from slipway_local.adapters.key_store import LocalKeyStore
 from slipway_local.adapters.router_client import RouterError, router_client
 from slipway_local.app.commands.options import add_router, add_state_dir, key_for_router
-from slipway_local.domain.key_orders import KeyOrder, KnownKey
+from slipway_local.domain.key_orders import KeyOrder, KnownKey, UnusableKeyError
 
-_OVERLAP_SECONDS: Final = 30.0
-_USAGE_COLUMNS: Final = ("key", "model", "day", "requests", "prompt_tokens", "completion_tokens")
+_USAGE_GROUPS: Final = ("key", "owner", "model", "name", "operation", "day")
+_USAGE_COLUMNS: Final = (*_USAGE_GROUPS, "requests", "prompt_tokens", "completion_tokens")
 T = TypeVar("T")
 
 
@@ -96,7 +96,7 @@ def _usage(options: argparse.Namespace) -> int:
     asked = {"from": options.since, "to": options.until, "key": options.name, "group_by": options.by}
     filters = {name: value for name, value in asked.items() if value}
     with router_client(options.url, key_for_router(options.key)) as router:
-        rows = router.usage(everyone=options.all or bool(options.name), **filters)["data"]
+        rows = router.usage(everyone=options.all or bool(options.name), **filters)
     columns = [name for name in _USAGE_COLUMNS if any(name in row for row in rows)]
     _print_table([name.upper() for name in columns], [[str(row.get(name, "")) for name in columns] for row in rows])
     return 0
@@ -157,9 +157,9 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument(
         "--overlap",
         type=_duration,
-        default=_OVERLAP_SECONDS,
         metavar="DURATION",
-        help="how long the old key stays valid (default: 30s)",
+        help="how long the old key stays valid; in a cluster also after later rotations (default: 30s, "
+        "or the APIKey's own)",
     )
     _add(actions, "revoke", _revoke, "make a key worthless").add_argument("name", metavar="NAME")
     _add_usage(actions.add_parser("usage", help="requests and tokens that a key used, as its router counted them"))
@@ -192,7 +192,8 @@ def _add_usage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="of every key; needs an admin key")
     parser.add_argument("--from", dest="since", metavar="DAY", help="first day (UTC), for example 2026-01-31")
     parser.add_argument("--to", dest="until", metavar="DAY", help="last day (UTC)")
-    parser.add_argument("--by", metavar="FIELDS", default="key,model", help="key, model, day (default: %(default)s)")
+    groups = ", ".join(_USAGE_GROUPS)
+    parser.add_argument("--by", metavar="FIELDS", default="key,model", help=f"out of {groups} (default: %(default)s)")
     add_router(parser, os.environ)
 
 
