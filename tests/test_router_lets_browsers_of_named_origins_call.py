@@ -90,6 +90,18 @@ async def test_any_origin_may_be_allowed() -> None:
     assert "vary" not in answer.headers
 
 
+@pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
+async def test_an_answer_that_the_router_asked_an_engine_for_names_its_origins_once(path: str) -> None:
+    content = {"model": "chat-a", "messages": [{"role": "user", "content": "Hi"}]}
+    headers = {"authorization": f"Bearer {KEY}"}
+    for features, allowed, vary in ((cors("*"), "*", []), (cors(HOME), HOME, ["origin"])):
+        async with upstream() as engine, running_router([model("chat-a", engine.port)], features=features) as router:
+            answer = await send(router, "POST", path, HOME, headers=headers, json=content)
+        assert answer.status_code == 200
+        assert answer.headers.get_list("access-control-allow-origin") == [allowed]
+        assert answer.headers.get_list("vary") == vary
+
+
 async def test_credentials_are_allowed_where_that_is_switched_on() -> None:
     async with running_router(features=cors(HOME, credentials=True)) as router:
         assert (await preflight(router, CHAT)).headers["access-control-allow-credentials"] == "true"

@@ -16,7 +16,19 @@ from slipway_router.domain.api.events import Chunk, EventReader, EventTooLargeEr
 from slipway_router.domain.api.simple_calls import EngineCall
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 
-_OWN: Final = frozenset({b"content-type", b"content-length", b"x-request-id", b"transfer-encoding"})
+_OWN: Final = frozenset(
+    {
+        b"content-type",
+        b"content-length",
+        b"x-request-id",
+        b"transfer-encoding",
+        # Every answer here gets these by its own caller's origin, and browsers refuse one that has them twice.
+        b"access-control-allow-origin",
+        b"access-control-allow-credentials",
+        b"access-control-expose-headers",
+        b"vary",
+    }
+)
 
 
 class PassedOn(Exception):  # noqa: N818 - no error here: the pipeline has answered already
