@@ -31,6 +31,15 @@ async def test_a_prompt_and_a_chat_get_their_text() -> None:
     assert "authorization" not in engine.requests[0].headers
 
 
+@pytest.mark.parametrize("path", ["/api/generate", "/api/generate/stream"])
+async def test_fields_that_only_engines_know_reach_them_as_they_are(path: str) -> None:
+    own = {"seed_of_mine": 2**64, "nested": {"list": [-(2**70), 0.5, None, "ü"]}}
+    async with upstream() as engine, running_router([model("chat-a", engine.port)]) as router:
+        answer = await router.post(path, {"model": "chat-a", "prompt": "Hi", **own})
+    assert answer.status_code == 200
+    assert {name: engine.requests[0].json[name] for name in own} == own
+
+
 async def test_a_system_message_makes_a_prompt_a_chat() -> None:
     async with upstream() as engine, running_router([model("chat-a", engine.port)]) as router:
         await router.post("/api/generate", {"model": "chat-a", "prompt": "Hi", "system": "Be brief."})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import orjson
+from pydantic_core import to_json
 
 from slipway_crds.engines import Operation
 from slipway_router.domain.api.routes import ROUTES, Route
@@ -45,7 +45,8 @@ def generate_call(
 def _body(options: Mapping[str, Any], fields: Mapping[str, Any], *, stream: bool) -> bytes:
     usage = {"stream_options": {"include_usage": True}} if stream else {}
     given = {name: value for name, value in options.items() if name != "stream_options"}
-    return orjson.dumps({**given, **fields, "stream": stream, **usage})
+    # Not orjson: whole numbers of any size, which a field of an engine's own may have, are too large for it.
+    return to_json({**given, **fields, "stream": stream, **usage}, inf_nan_mode="null")
 
 
 def writers(catalogue: Catalogue, caller: Caller) -> list[tuple[str, Model]]:
