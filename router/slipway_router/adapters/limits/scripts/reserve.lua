@@ -48,12 +48,13 @@ local function wait(win, at_most)
   return MINUTE
 end
 
+-- Seconds until nothing is used; no more than it can be, even if the clock was set back and the newest is yet to come.
 local function reset(win)
   local newest = nil
   for _, at in ipairs(win.seconds) do
     if newest == nil or at > newest then newest = at end
   end
-  return newest and math.ceil(newest + COUNTED - time) or 0
+  return newest and math.min(COUNTED, math.ceil(newest + COUNTED - time)) or 0
 end
 
 local refusing, longest = '', 0

@@ -1,0 +1,36 @@
+"""A store whose clock is set back, as that of another server that takes over may be, still counts and refuses."""
+
+import pytest
+
+from slipway_router.adapters.limits.metrics import LimitMetrics
+from slipway_router.adapters.limits.shared import SharedLimiter
+from slipway_router.domain.callers.keys import Caller, Limits
+from slipway_router.domain.limits.headers import add_headers
+from slipway_router.domain.limits.verdict import COUNTED
+from tests.redis_servers import RedisServer, redis
+
+__all__ = ["redis"]
+pytestmark = pytest.mark.local
+
+START = 1_700_000_000
+CLOCK = "local function now() return tonumber(redis.call('GET', 'clock')), 0 end\n"
+"""Lua: the time is what the test says."""
+
+
+@pytest.mark.parametrize("back", [1, 30, 60])
+async def test_a_refusal_is_told(redis: RedisServer, back: int) -> None:
+    limits = Limits(requests_per_minute=1, tokens_per_minute=10)
+    caller = Caller("ns/one", limits=limits)
+    shared = SharedLimiter(redis.url, prefix="test", timeout=10, watcher=LimitMetrics(), clock=CLOCK)
+    try:
+        redis.command("SET", "clock", str(START + back))
+        assert (await shared.reserve(caller, 10)).refusal is None
+        redis.command("SET", "clock", str(START))
+        verdict = await shared.reserve(caller, 10)
+    finally:
+        await shared.close()
+    assert verdict.refusal is not None
+    assert (verdict.requests_reset, verdict.tokens_reset) == (COUNTED, COUNTED)
+    fields: list[tuple[bytes, bytes]] = []
+    add_headers(fields, limits, verdict)
+    assert dict(fields)[b"x-ratelimit-reset-requests"] == b"1m1s"
