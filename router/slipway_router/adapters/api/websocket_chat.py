@@ -31,7 +31,6 @@ AUTH_SECONDS: Final = 10.0
 """How long the first frame may take where the handshake had no key."""
 MAX_CHATS: Final = 4
 """Chats of one connection at a time."""
-_NORMAL: Final = 1000
 _POLICY: Final = 1008
 _RESTART: Final = 1012
 _KEYS: Final = frozenset({b"authorization", b"x-api-key"})
@@ -187,13 +186,14 @@ class _Connection:
         await self._say({"type": "done", "id": chat_id, "model": "", "finish_reason": "cancelled", "usage": None})
 
     async def _chat(self, frame: ChatFrame) -> None:
-        try:
-            engine_call, keep = await self._question(frame)
-            await self._answer(frame.id, engine_call, keep)
-        except RequestError as error:
-            await self._say(problem_frame(frame.id, error))
-        except PassedOn as answered:
-            await self._say(error_frame(frame.id, orjson.loads(bytes(answered.response.body))["error"]))
+        with suppress(_ClosedError):  # The caller has left, of which `run` hears by itself.
+            try:
+                engine_call, keep = await self._question(frame)
+                await self._answer(frame.id, engine_call, keep)
+            except RequestError as error:
+                await self._say(problem_frame(frame.id, error))
+            except PassedOn as answered:
+                await self._say(error_frame(frame.id, orjson.loads(bytes(answered.response.body))["error"]))
 
     async def _question(self, frame: ChatFrame) -> tuple[EngineCall, Keep | None]:
         if (frame.session is None) == (frame.messages is None):
