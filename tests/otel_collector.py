@@ -66,7 +66,10 @@ class Collector:
 
     def trace(self, trace_id: str, count: int) -> list[Span]:
         """The ``count`` spans of a trace, by their start; waits for them."""
-        look = lambda: [span for span in self.spans() if span.trace_id == trace_id]  # noqa: E731
+
+        def look() -> list[Span]:
+            return [span for span in self.spans() if span.trace_id == trace_id]
+
         spans = eventually(f"{count} spans of {trace_id}", look, lambda seen: len(seen) >= count, within=20)
         return sorted(spans, key=lambda span: span.start)
 

@@ -97,8 +97,7 @@ async def serve(replica: Replica) -> None:
     catalogue = CatalogueStore(Catalogue.of([model("chat-a", replica.engine_port)]))
     sources = Sources(catalogue, KeyStore(ring_of(Limits(**replica.limits))), lambda: True)
     options = RouterOptions(features=Features.model_validate(replica.features))
-    ports = {"host": "127.0.0.1", "port": replica.port, "admin_port": replica.admin_port}
-    async with serving(sources, options=options, **ports):  # type: ignore[arg-type]
+    async with serving(sources, host="127.0.0.1", port=replica.port, admin_port=replica.admin_port, options=options):
         await ended.wait()
 
 

@@ -67,9 +67,11 @@ def without_data(answers: dict[str, list[Sample]]) -> list[str]:
     return [name for name, samples in answers.items() if not [value for _, value in samples if not math.isnan(value)]]
 
 
-@pytest.fixture
-def dummy(tmp_path: Path) -> Iterator[RuntimeProcess]:
-    with runtime(tmp_path, model_name="chat-a", served_names=("chat-a", "chat-kept")) as process:
+@pytest.fixture(scope="module")
+def dummy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]:
+    with runtime(
+        tmp_path_factory.mktemp("dummy"), model_name="chat-a", served_names=("chat-a", "chat-kept")
+    ) as process:
         process.wait_for_phase("ready")
         yield process
 

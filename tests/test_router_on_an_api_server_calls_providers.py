@@ -31,7 +31,7 @@ def test_an_external_model(router_rights: RouterRights, world: World, tmp_path: 
         secret = {"name": "provider", "key": "token"}
         engine = {"type": "external", "upstreamModel": "m", "authSecret": secret}
         world.model(name, model={"source": f"{provider.data_url}/v1"}, engine=engine)
-        eventually("the model is known", lambda: router.states(key), lambda seen: seen == {name: "ready"}, within=5)
+        eventually("the model is known", lambda: router.states(key), lambda seen: seen == {name: "ready"}, within=20)
         keyless = ask(router, key, name)
         (keys / f"{world.namespace}.{name}").write_text("sk-provider")
         answer = ask(router, key, name)

@@ -59,7 +59,7 @@ def client(router: RouterProcess, world: World, tmp_path: Path) -> Iterator[http
             "both models are known",
             lambda: client.get("/v1/models", headers=key_of(world)).json()["data"],
             lambda models: len(models) == 2,
-            within=10,
+            within=20,
         )
         yield client
 

@@ -43,7 +43,7 @@ def test_a_model_is_suspended_and_wanted_again(router_rights: RouterRights, worl
     world.key("boss", key, models=["*"], admin=True)
     world.model(name, lifecycle={"drainTimeout": "7m"})
     with router_rights.running(tmp_path, SLIPWAY_ADMIN_MANAGE_MODELS="true") as router:
-        eventually("the model is known", lambda: name in str(router.states(key)), bool, within=5)
+        eventually("the model is known", lambda: name in str(router.states(key)), bool, within=20)
         refused = manage(router, "unload", name, key)
         assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not_enabled")
         assert "router.adminApi.manageModels" in refused.json()["error"]["message"]

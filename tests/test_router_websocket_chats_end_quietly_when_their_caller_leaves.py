@@ -1,4 +1,4 @@
-"""A chat whose caller has left ends, and nobody hears of it as a mistake."""
+"""A chat whose caller leaves ends as one that is cancelled does, and nobody hears of it as a mistake."""
 
 import asyncio
 import gc
@@ -9,7 +9,9 @@ from typing import Any
 import orjson
 
 from slipway_router.adapters.api.inner_calls import InnerAnswer
+from slipway_router.adapters.api.sessions import Question
 from slipway_router.adapters.api.websocket_chat import ChatSocket
+from slipway_router.domain.api.simple_calls import chat_call
 from slipway_router.domain.callers.keys import Caller
 from tests.fakes.upstream import chat_chunk
 from tests.websockets_chat import TURNS
@@ -32,11 +34,23 @@ async def identify(headers: object, peer: str) -> Caller:
     return Caller("default/me")
 
 
-async def test_a_send_that_fails_is_no_mistake() -> None:
+class RememberedChat:
+    """A session, and what is kept in it."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    async def question(self, *said: Any, stream: bool) -> Question:
+        async def keep(text: str) -> None:
+            self.kept.append(text)
+
+        return Question("chat-a", chat_call("chat-a", TURNS, {}, stream=stream), keep)
+
+
+async def leave_at_the_first_token(frame: dict[str, Any], sessions: Any) -> None:
+    """A connection with one chat, whose caller is gone when the token is to be sent."""
     left = asyncio.Event()
-    events = [{"type": "websocket.connect"}, {"type": "websocket.receive", "bytes": orjson.dumps(CHAT)}]
-    mistakes: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: mistakes.append(context))
+    events = [{"type": "websocket.connect"}, {"type": "websocket.receive", "bytes": orjson.dumps(frame)}]
 
     async def receive() -> Any:
         if not events:
@@ -50,9 +64,21 @@ async def test_a_send_that_fails_is_no_mistake() -> None:
             raise OSError
 
     calls: Any = OneToken()
-    socket = ChatSocket(calls, identify, calls, lambda: "id")
+    socket = ChatSocket(calls, identify, sessions, lambda: "id")
     scope = {"type": "websocket", "headers": [(b"x-api-key", b"KEY")]}
     await asyncio.wait_for(socket(scope, receive, send), 5)
-    gc.collect()
     assert left.is_set()
+
+
+async def test_a_send_that_fails_is_no_mistake() -> None:
+    mistakes: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: mistakes.append(context))
+    await leave_at_the_first_token(CHAT, RememberedChat())
+    gc.collect()
     assert mistakes == []
+
+
+async def test_a_session_keeps_what_came_until_then() -> None:
+    sessions = RememberedChat()
+    await leave_at_the_first_token({"type": "chat", "id": "1", "session": "s", "content": "Hi"}, sessions)
+    assert sessions.kept == ["Hi"]

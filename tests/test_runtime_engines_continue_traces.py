@@ -78,7 +78,8 @@ def test_a_runtime_that_ends_sends_its_last_spans(collector: Collector, tmp_path
 def test_a_collector_that_is_away_changes_nothing(tmp_path: Path) -> None:
     with runtime(tmp_path, extra={"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}) as process:
         process.wait_for_phase("ready")
-        answers = [process.openai().completions.create(model="m", prompt="Hi") for _ in range(20)]
+        with process.openai() as client:
+            answers = [client.completions.create(model="m", prompt="Hi") for _ in range(20)]
         process.process.terminate()
         assert process.wait_for_exit() == 0
         assert "opentelemetry" not in process.log

@@ -30,7 +30,7 @@ _SHARED = (
 _RUNTIME = ("runtime_image", "examples/models/chat/slipway-demo-chat.gguf", "requirements/demo-embed.txt")
 _CONTENT = {
     "operator": ("operator", "requirements/operator.txt"),
-    "router": ("router", "requirements/router.txt"),
+    "router": ("router", "requirements/router.txt", "requirements/mypyc.txt"),
     "runtime-llamacpp": (*_RUNTIME, "requirements/runtime-llamacpp.txt"),
     "runtime-onnx": (*_RUNTIME, "requirements/runtime-onnx.txt"),
     "runtime-vllm-cpu": (*_RUNTIME, "requirements/torch.txt", "requirements/runtime-vllm-cpu.txt"),
