@@ -226,7 +226,7 @@ class _Connection:
                         await self._say({"type": "progress", "id": chat_id, "text": chunk.progress})
         except AnswerBrokenError:
             raise broken() from None
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, _ClosedError):
             if keep is not None and summary.parts:
                 with suppress(RequestError):
                     await keep(summary.text)
