@@ -42,6 +42,8 @@ class RememberedChat:
 
     async def question(self, *said: Any, stream: bool) -> Question:
         async def keep(text: str) -> None:
+            for _ in range(10):
+                await asyncio.sleep(0)  # Long enough for the connection to end.
             self.kept.append(text)
 
         return Question("chat-a", chat_call("chat-a", TURNS, {}, stream=stream), keep)

@@ -229,7 +229,7 @@ class _Connection:
         except (asyncio.CancelledError, _ClosedError):
             if keep is not None and summary.parts:
                 with suppress(RequestError):
-                    await keep(summary.text)
+                    await _to_its_end(keep(summary.text))
             raise
         if summary.error is not None:
             await self._say(error_frame(chat_id, summary.error))
@@ -243,6 +243,16 @@ class _Connection:
             await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
         except OSError:
             raise _ClosedError from None  # The caller has left.
+
+
+async def _to_its_end(work: Awaitable[None]) -> None:
+    """Wait for ``work``, which goes on if the connection ends meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
 
 
 def _text(event: Message) -> str | bytes:
