@@ -1,8 +1,11 @@
 """Requests without a key are counted by the address of their caller, which nobody can choose freely."""
 
+import tracemalloc
+
 import pytest
 
 from slipway_router.domain.callers.addresses import caller_address, trusted_networks
+from slipway_router.domain.callers.authentication import Proxies
 
 PROXIES = trusted_networks(["10.0.0.0/8", "fd00::/8", "192.0.2.7"])
 
@@ -55,3 +58,14 @@ def test_a_long_list_is_read_from_the_right_only() -> None:
 def test_a_wrong_network_is_named() -> None:
     with pytest.raises(ValueError, match=r"'10\.0\.0\.0/40' is not a network"):
         trusted_networks(["10.0.0.0/8", "10.0.0.0/40"])
+
+
+def test_what_callers_claim_takes_little_memory() -> None:
+    proxies = Proxies(PROXIES)
+    tracemalloc.start()
+    try:
+        for number in range(4096):
+            assert proxies.address("10.1.2.3", b"1.1.1.1, " * 3000 + b"203.0.113.9, 10.0.%d.%d" % divmod(number, 256))
+        assert tracemalloc.get_traced_memory()[0] < 16 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

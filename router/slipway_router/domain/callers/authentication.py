@@ -22,6 +22,8 @@ _NO_PROVIDER: Final = "The identity provider does not answer, so this token cann
 _RETRY_SECONDS: Final = 10
 _REMEMBERED: Final = 4096
 """Addresses that are kept, worked out."""
+_LONGEST_CLAIM: Final = 2048
+"""Bytes at the end of ``X-Forwarded-For`` that are looked at: what callers write into it is kept, too."""
 
 
 def presented_key(headers: Fields) -> bytes | None:
@@ -50,8 +52,11 @@ class Proxies:
         def address(peer: str, forwarded_for: bytes | None) -> str:
             return caller_address(peer, forwarded_for, trusted)
 
-        self.address = lru_cache(_REMEMBERED)(address)
+        self._known = lru_cache(_REMEMBERED)(address)
+
+    def address(self, peer: str, forwarded_for: bytes | None) -> str:
         """The caller's address, from the peer's and ``X-Forwarded-For``."""
+        return self._known(peer, forwarded_for[-_LONGEST_CLAIM:] if forwarded_for else None)
 
 
 class Authenticate:
