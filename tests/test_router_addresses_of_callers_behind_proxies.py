@@ -1,11 +1,15 @@
 """Requests without a key are counted by the address of their caller, which nobody can choose freely."""
 
+import time
 import tracemalloc
 
 import pytest
 
+from slipway_router.domain.api.routes import ROUTES
 from slipway_router.domain.callers.addresses import caller_address, trusted_networks
-from slipway_router.domain.callers.authentication import Proxies
+from slipway_router.domain.callers.authentication import Anonymous, Authenticate, Proxies
+from slipway_router.domain.callers.keys import KeyStore, Limits
+from slipway_router.domain.exchange import Exchange
 
 PROXIES = trusted_networks(["10.0.0.0/8", "fd00::/8", "192.0.2.7"])
 
@@ -61,11 +65,14 @@ def test_a_wrong_network_is_named() -> None:
 
 
 def test_what_callers_claim_takes_little_memory() -> None:
-    proxies = Proxies(PROXIES)
+    authenticate = Authenticate(KeyStore(), time.time, anonymous=Anonymous(("*",), Limits()), proxies=Proxies(PROXIES))
     tracemalloc.start()
     try:
         for number in range(4096):
-            assert proxies.address("10.1.2.3", b"1.1.1.1, " * 3000 + b"203.0.113.9, 10.0.%d.%d" % divmod(number, 256))
+            claim = b"1.1.1.1, " * 3000 + b"203.0.113.9, 10.0.%d.%d" % divmod(number, 256)
+            exchange = Exchange(ROUTES[0], {b"x-forwarded-for": claim}, "10.1.2.3", "r", 0.0)
+            authenticate(exchange)
+            assert exchange.peer == "203.0.113.9"
         assert tracemalloc.get_traced_memory()[0] < 16 * 1024 * 1024
     finally:
         tracemalloc.stop()

@@ -23,7 +23,7 @@ _RETRY_SECONDS: Final = 10
 _REMEMBERED: Final = 4096
 """Addresses that are kept, worked out."""
 _LONGEST_CLAIM: Final = 2048
-"""Bytes at the end of ``X-Forwarded-For`` that are looked at: what callers write into it is kept, too."""
+"""Bytes at the end of ``X-Forwarded-For`` that are looked at, since they are kept with the address."""
 
 
 def presented_key(headers: Fields) -> bytes | None:
@@ -52,11 +52,8 @@ class Proxies:
         def address(peer: str, forwarded_for: bytes | None) -> str:
             return caller_address(peer, forwarded_for, trusted)
 
-        self._known = lru_cache(_REMEMBERED)(address)
-
-    def address(self, peer: str, forwarded_for: bytes | None) -> str:
+        self.address = lru_cache(_REMEMBERED)(address)
         """The caller's address, from the peer's and ``X-Forwarded-For``."""
-        return self._known(peer, forwarded_for[-_LONGEST_CLAIM:] if forwarded_for else None)
 
 
 class Authenticate:
@@ -90,7 +87,8 @@ class Authenticate:
         """
         headers = exchange.headers
         if self._proxies is not None:
-            exchange.peer = self._proxies.address(exchange.peer, headers.get(b"x-forwarded-for"))
+            claim = headers.get(b"x-forwarded-for", b"")[-_LONGEST_CLAIM:]
+            exchange.peer = self._proxies.address(exchange.peer, claim)
         exchange.credential, exchange.caller = self._find(headers, exchange.peer)
 
     def caller(self, headers: Fields) -> Caller:
