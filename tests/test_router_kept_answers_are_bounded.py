@@ -88,6 +88,16 @@ def test_a_model_can_have_a_number_of_its_own() -> None:
     assert world.ask("a", name="other")
 
 
+def test_a_smaller_number_holds_from_the_next_answer_on() -> None:
+    world = World(max_entries=4)
+    for text in "abcd":
+        world.ask(text)
+    world.max_entries = 2
+    world.ask("e")
+    assert len(world.cache) == 2
+    assert [world.ask(text) for text in "de"] == [True, True]
+
+
 def test_an_answer_has_its_time() -> None:
     world = World(ttl=60)
     world.ask("a")

@@ -122,7 +122,7 @@ class AnswerCache:
         if recording.key in self._kept:
             self._drop(recording.key, evicted=False)
         siblings = self._of_model.get(model.key, ())
-        if policy.max_entries is not None and len(siblings) >= policy.max_entries:
+        while policy.max_entries is not None and len(siblings) >= policy.max_entries:
             self._drop(next(iter(siblings)), evicted=True)
         if policy.ttl <= 0 or not self.reserve(kept.size):
             return
