@@ -69,6 +69,21 @@ async def test_a_stream_is_texts_and_an_end(path: str, fields: dict[str, object]
     assert rest == ""
 
 
+async def test_of_several_texts_the_first_one_is_given() -> None:
+    async def both(received: Received, reply: Reply) -> None:
+        await reply.begin_stream()
+        for index, text in ((0, "Hello"), (1, "Bye"), (0, " there")):
+            chunk = chat_chunk(text)
+            chunk["choices"][0]["index"] = index
+            await reply.event(chunk)
+        await reply.end_stream()
+
+    async with upstream(both) as engine, running_router([model("chat-a", engine.port)]) as router:
+        answer = await router.post("/api/chat/stream", {"model": "chat-a", "messages": TURNS, "n": 2})
+    texts = [line.removeprefix("data: ") for line in answer.text.split("\n\n") if line.startswith("data: ")]
+    assert "".join(json.loads(text)["text"] for text in texts) == "Hello there"
+
+
 async def test_models_that_write_text_are_listed() -> None:
     embeds = model("embed-a", 1, engine=EngineType.ONNX, tasks=frozenset({Task.EMBEDDINGS}))
     async with running_router([model("chat-a", 1), model("other", 1), embeds]) as router:

@@ -69,13 +69,17 @@ def chunk_of(content: bytes) -> Chunk:
 
 
 def answer_of(parsed: Any, inner: str) -> Chunk:
-    """The meaning of an OpenAI object whose choices have their text in ``inner`` (chats) or by themselves."""
+    """The meaning of an OpenAI object whose choices have their text in ``inner`` (chats) or by themselves.
+
+    Of several texts that were asked for at once, it is that of the first.
+    """
     if not isinstance(parsed, dict):
         return _NOTHING
     if isinstance(parsed.get("error"), dict):
         return Chunk(error=parsed["error"])
     choices = parsed.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    every = choices if isinstance(choices, list) else []
+    choice = next((each for each in every if isinstance(each, dict) and not each.get("index")), {})
     held = choice.get(inner)
     place = held if isinstance(held, dict) else choice
     text = place.get("content", place.get("text"))
