@@ -52,7 +52,7 @@ class EngineCase:
     """Whether it needs the environment of PyTorch and vLLM."""
 
     def request(self, body: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """``body`` as the model of `started` is asked."""
+        """``body`` as the model under test is asked."""
         return {"model": "m", **body, **more}
 
 
@@ -106,11 +106,10 @@ def sample(metrics: str, name: str) -> float:
 
 
 @contextmanager
-def started(case: EngineCase, folder: Path, **fields: Any) -> Iterator[Started]:
-    """``case`` with ``fields`` of RuntimeEnv besides, once it is ready."""
+def _started(case: EngineCase, folder: Path) -> Iterator[Started]:
+    """``case``, once it is ready."""
     python = engines_environment.python() if case.heavy else None
-    settings = {"max_concurrency": PLACES, **case.fields, **fields}
-    with runtime(folder, python=python, **settings) as process:
+    with runtime(folder, python=python, max_concurrency=PLACES, **case.fields) as process:
         seen = Started(case, process)
         _watch_until_ready(seen)
         seen.metrics_when_ready = seen.metrics()
@@ -220,20 +219,15 @@ _VLLM: Final = EngineCase(
     heavy=True,
 )
 
-ENGINE_CASES: Final = (_DUMMY, _LLAMACPP, _EMBEDDINGS, _RERANK, _DIFFUSERS, _VLLM)
+_CASES: Final = (_DUMMY, _LLAMACPP, _EMBEDDINGS, _RERANK, _DIFFUSERS, _VLLM)
+_PARAMS: Final = [
+    pytest.param(case, id=case.name, marks=pytest.mark.engines if case.heavy else pytest.mark.local) for case in _CASES
+]
 
 
-def engine_params(*cases: EngineCase) -> list[Any]:
-    """``cases`` for ``pytest.mark.parametrize``, each in its tier."""
-    return [
-        pytest.param(case, id=case.name, marks=pytest.mark.engines if case.heavy else pytest.mark.local)
-        for case in cases
-    ]
-
-
-@pytest.fixture(scope="session", params=engine_params(*ENGINE_CASES))
+@pytest.fixture(scope="session", params=_PARAMS)
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """Each engine in turn, started once for all tests that do it no harm."""
+    """Each engine in turn, started once for all tests of the contract; the last of them ends it."""
     case: EngineCase = request.param
-    with started(case, tmp_path_factory.mktemp(case.name)) as running:
+    with _started(case, tmp_path_factory.mktemp(case.name)) as running:
         yield running

@@ -42,8 +42,8 @@ def api_key(name: str, models: str = '["*"]') -> str:
 
 
 def environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """The tester's variables without Slipway's, keys and logs in ``folder``."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")}
+    """The tester's variables without those that configure Slipway, keys and logs in ``folder``."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "OTEL_"))}
     return {**own, "SLIPWAY_STATE_DIR": str(folder / "state"), "COLUMNS": "200", **extra}
 
 

@@ -21,6 +21,7 @@ from tests.eventually import eventually
 CHAT_MODEL = "demo://chat"
 START_SECONDS = 30.0
 END_SECONDS = 20.0
+_CONFIGURES = ("SLIPWAY_", "HF_", "ORT_", "OTEL_")
 
 
 def free_port() -> int:
@@ -91,7 +92,7 @@ class RuntimeProcess:
 
 def _inherited() -> dict[str, str]:
     """The environment without what configures a runtime or its libraries: that is for each test to say."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "HF_", "ORT_"))}
+    return {name: value for name, value in os.environ.items() if not name.startswith(_CONFIGURES)}
 
 
 @contextmanager

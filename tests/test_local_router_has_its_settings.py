@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.local_mode import api_key, document, run_slipway, slipway_up
@@ -12,19 +12,14 @@ pytestmark = pytest.mark.local
 ORIGIN = "https://chat.example.com"
 
 
-def test_settings_come_from_a_file(tmp_path: Path) -> None:
-    (tmp_path / "router.toml").write_text(f'[cors]\norigins = ["{ORIGIN}"]\n')
-    with slipway_up(tmp_path, document("words") + api_key("demo"), "--config", "router.toml") as up:
-        answer = httpx.get(f"{up.base_url}/models", headers={"Origin": ORIGIN})
-    assert answer.headers["access-control-allow-origin"] == ORIGIN
-
-
-def test_a_variable_wins(tmp_path: Path) -> None:
-    (tmp_path / "router.toml").write_text('[cors]\norigins = ["https://other.example.com"]\n')
+def test_settings_come_from_a_file_and_a_variable_wins(tmp_path: Path) -> None:
+    (tmp_path / "router.toml").write_text('[cors]\norigins = ["https://other.example.com"]\nmax_age = 77\n')
     arguments = ("--config", "router.toml")
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "GET"}
     with slipway_up(tmp_path, document("words") + api_key("demo"), *arguments, SLIPWAY_CORS_ORIGINS=ORIGIN) as up:
-        answer = httpx.get(f"{up.base_url}/models", headers={"Origin": ORIGIN})
+        answer = httpx2.options(f"{up.base_url}/models", headers=asked)
     assert answer.headers["access-control-allow-origin"] == ORIGIN
+    assert answer.headers["access-control-max-age"] == "77"
 
 
 def test_used_tokens_outlive_a_restart(tmp_path: Path) -> None:
@@ -37,7 +32,7 @@ def test_used_tokens_outlive_a_restart(tmp_path: Path) -> None:
             assert answer.usage is not None
             told.append(answer.usage.total_tokens)
             key = {"Authorization": f"Bearer {up.keys['demo']}"}
-            usage = httpx.get(f"{up.base_url}/usage", headers=key).json()["totals"]
+            usage = httpx2.get(f"{up.base_url}/usage", headers=key).json()["totals"]
             assert usage["prompt_tokens"] + usage["completion_tokens"] == sum(told)
             shown = up.slipway("keys", "usage", "--url", up.base_url, "--key", up.keys["demo"])
             assert shown.stdout.split()[-3:] == [
