@@ -13,6 +13,7 @@ from starlette.routing import Route
 from starlette.types import Receive
 
 from slipway_router.domain.api.entries import Entry, Scope
+from slipway_router.domain.api.wrong_fields import wrong_field
 from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Headers
@@ -146,17 +147,7 @@ def _wrong_body(error: ValidationError) -> RequestError:
     if first["type"] == "json_invalid":
         detail = first["msg"].removeprefix("Invalid JSON: ")
         return fail(ErrorCode.INVALID_JSON, f"The body is not valid JSON: {detail}.")
-    # Between the names of fields, pydantic puts those of the types it tried.
-    words = [part for part in first["loc"] if isinstance(part, int) or (part.isidentifier() and part != "str")]
-    field = ".".join(map(str, words))
-    if not field:
-        return fail(ErrorCode.INVALID_JSON, "The body must be a JSON object.")
-    if first["type"] == "missing":
-        return fail(ErrorCode.MISSING_FIELD, f"Field '{field}' is missing.", param=field)
-    if first["type"] == "extra_forbidden":
-        return fail(ErrorCode.INVALID_VALUE, f"There is no field '{field}'.", param=field)
-    message = first["msg"]
-    return fail(ErrorCode.INVALID_VALUE, f"Field '{field}': {message[0].lower()}{message[1:]}.", param=field)
+    return wrong_field(first, first["loc"]) or fail(ErrorCode.INVALID_JSON, "The body must be a JSON object.")
 
 
 async def unless_gone(receive: Receive, work: Awaitable[T]) -> T | None:

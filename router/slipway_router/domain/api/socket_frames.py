@@ -7,6 +7,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from slipway_router.domain.api.chat_bodies import ChatTurn, Options, Text
 from slipway_router.domain.api.entries import ModelName, Strict
+from slipway_router.domain.api.simple_calls import options_of
+from slipway_router.domain.api.wrong_fields import wrong_field
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 
 ChatId = Annotated[str, Field(min_length=1, max_length=64)]
@@ -32,7 +34,7 @@ class ChatFrame(Options):
     def options(self) -> dict[str, Any]:
         """What goes to the engine besides the messages."""
         known = {"type", "id", "model", "messages", "session", "content", "stream"}
-        return {name: value for name, value in self.model_dump(exclude=known).items() if value is not None}
+        return options_of(self.model_dump(exclude=known))
 
 
 class CancelFrame(Strict):
@@ -56,14 +58,10 @@ def read_frame(text: str | bytes) -> Frame:
         return _FRAME.validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    words = [str(part) for part in first["loc"][1:] if isinstance(part, int) or part != "str"]
     if first["type"] == "json_invalid":
         raise fail(ErrorCode.INVALID_JSON, "A frame must be a JSON object.")
-    if not words:
-        raise fail(ErrorCode.INVALID_VALUE, "Field 'type' must be 'auth', 'chat' or 'cancel'.", param="type")
-    field = ".".join(words)
-    code = ErrorCode.MISSING_FIELD if first["type"] == "missing" else ErrorCode.INVALID_VALUE
-    raise fail(code, f"Field '{field}': {first['msg']}.", param=field)
+    wrong_type = "Field 'type' must be 'auth', 'chat' or 'cancel'."
+    raise wrong_field(first, first["loc"][1:]) or fail(ErrorCode.INVALID_VALUE, wrong_type, param="type")
 
 
 def id_in(text: str | bytes) -> str | None:
