@@ -1,7 +1,6 @@
 """Loads and unloads models of a cluster: patches ``spec.lifecycle.suspend``, and the operator does the rest."""
 
 import logging
-import os
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from kubernetes.aio import client, config
 
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import GROUP, VERSION
+from slipway_router.adapters.kube.connection import api_configuration
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.models.catalogue import Model
 
@@ -33,7 +33,7 @@ class ClusterModels:
     async def _suspend(self, model: Model, *, suspended: bool) -> None:
         body: dict[str, Any] = {"spec": {"lifecycle": {"suspend": suspended}}}
         try:
-            async with client.ApiClient(await _configuration()) as connection:
+            async with client.ApiClient(await api_configuration()) as connection:
                 await client.CustomObjectsApi(connection).patch_namespaced_custom_object(
                     GROUP,
                     VERSION,
@@ -48,21 +48,12 @@ class ClusterModels:
         except client.ApiException as error:
             raise _explained(model, error) from error
         except (aiohttp.ClientError, OSError, config.ConfigException) as error:
-            _log.warning("suspending %s: the API server cannot be reached: %s", model.key, error)
+            _log.warning("suspending or resuming %s: the API server cannot be reached: %s", model.key, error)
             raise fail(ErrorCode.MANAGER_FAILED, "Kubernetes cannot be reached now. Try again.") from error
 
 
-async def _configuration() -> client.Configuration:
-    configuration = client.Configuration()
-    if os.environ.get("KUBECONFIG"):
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    else:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    return configuration
-
-
 def _explained(model: Model, error: client.ApiException) -> RequestError:
-    _log.warning("suspending %s: Kubernetes refuses: %s %s", model.key, error.status, error.reason)
+    _log.warning("suspending or resuming %s: Kubernetes refuses: %s %s", model.key, error.status, error.reason)
     if error.status == HTTPStatus.NOT_FOUND:
         return fail(ErrorCode.MODEL_NOT_FOUND, f"The model '{model.name}' is gone.", param="model")
     if error.status == HTTPStatus.FORBIDDEN:

@@ -1,11 +1,12 @@
 """One question to the API server: is there anything at all?"""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
-from kubernetes.aio import client, config
+from kubernetes.aio import client
+
+from slipway_router.adapters.kube.connection import api_configuration
 
 Resource = tuple[str, str, str]
 """Group, version, plural."""
@@ -19,12 +20,7 @@ async def any_object(
     Raises:
         OSError: the API server cannot be reached or refuses.
     """
-    configuration = client.Configuration()
-    if os.environ.get("KUBECONFIG"):
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    else:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    async with client.ApiClient(configuration) as connection:
+    async with client.ApiClient(await api_configuration()) as connection:
         api = client.CustomObjectsApi(connection)
         try:
             for resource in resources:
