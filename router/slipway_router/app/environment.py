@@ -82,5 +82,6 @@ def suspicious(environ: Mapping[str, str], paths: Iterable[Path]) -> list[str]:
     for name, text in environ.items():
         if name.startswith(PREFIX) and name not in known and not _of_a_service(name, text):
             near = get_close_matches(name, known, 1, _SIMILAR)
-            warnings += [f"{name} is no setting of the router; did you mean {near[0]}?" for near in [near] if near]
+            if near:
+                warnings.append(f"{name} is no setting of the router; did you mean {near[0]}?")
     return warnings

@@ -126,7 +126,7 @@ class TextStream(Response):
     def __init__(
         self, answer: InnerAnswer, held: AsyncExitStack, done: Callable[[Summary], Awaitable[None]] | None = None
     ) -> None:
-        super().__init__(media_type=sse.CONTENT_TYPE.decode(), headers={**headers_of(answer)})
+        super().__init__(media_type=sse.CONTENT_TYPE.decode(), headers=headers_of(answer))
         del self.headers["content-length"]
         self._answer = answer
         self._held = held

@@ -95,7 +95,7 @@ class Entry:
     example: Mapping[str, Any] | None = None
     """Of the body."""
     max_body: int | None = None
-    """Largest body in bytes; None: as large as the router takes any."""
+    """Largest body in bytes; None: 1 MiB, and of inference calls as much as the router takes of any."""
     status: int = 200
     answers: tuple[Content, ...] = ()
     """What comes with ``status``."""

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from slipway_crds.engines import Operation
 from slipway_router.domain.api import inference_bodies as bodies
-from slipway_router.domain.api.dialects import Dialect
 from slipway_router.domain.api.entries import EVENTS, JSON, NAME_IN_PATH, Content, Entry, Tag
 from slipway_router.domain.api.routes import BELOW_MODEL, ROUTES, TEI_PREFIX, ModelIn, Route
 from slipway_router.domain.errors import ErrorCode
@@ -127,7 +126,7 @@ def _entry(route: Route, path: str, suffix: str = "") -> Entry:
         example=None if get else facts.example,
         answers=(Content(JSON, facts.answer), *events),
         errors=ERRORS,
-        dialect=Dialect.TEI if below and route.dialect is Dialect.TEI else route.dialect,
+        dialect=route.dialect,
         route=route,
     )
 

@@ -7,7 +7,7 @@ paths below that are a fixed list, which is why MODEL may contain ``/``, encoded
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -58,11 +58,10 @@ class Route:
         object.__setattr__(self, "request_line", b"%b %b HTTP/1.1" % (self.method, self.path.encode()))
 
 
-def _tei(path: str, operation: Operation, **fields: bytes) -> tuple[Route, Route]:
+def _tei(path: str, operation: Operation, method: bytes = b"POST") -> tuple[Route, Route]:
     """The route below ``/tei/MODEL`` and the bare one."""
-    below = Route(path, operation, model_in=ModelIn.PATH, dialect=Dialect.TEI, name=f"/tei{path}", **fields)  # type: ignore[arg-type]
-    bare = Route(path, operation, model_in=ModelIn.NOWHERE, dialect=Dialect.TEI, **fields)  # type: ignore[arg-type]
-    return below, bare
+    bare = Route(path, operation, method=method, model_in=ModelIn.NOWHERE, dialect=Dialect.TEI)
+    return replace(bare, model_in=ModelIn.PATH, name=f"/tei{path}"), bare
 
 
 _TEI: Final = (
