@@ -1,9 +1,7 @@
 """Real ``slipway-operator`` processes against a real API server, with the rights that the chart gives them."""
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +17,10 @@ from tests.chart import NAMESPACE as SYSTEM_NAMESPACE
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import KUBERNETES
 from tests.eventually import eventually
+from tests.programs import end, program
 from tests.runtimes import free_port
 
 IMAGES: Final = '{"dummy": "example/dummy:1", "llamacpp": "example/llamacpp:1", "onnx": "example/onnx:1"}'
-_END_SECONDS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ class OperatorProcess:
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and give the exit status."""
-        self.process.send_signal(number)
-        return self.process.wait(_END_SECONDS)
+        return end(self.process, number)
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,6 @@ class OperatorRights:
         """One operator process for the length of a ``with`` block; its log is in ``folder``."""
         port, log = free_port(), folder / f"{identity}.log"
         environment = {
-            **os.environ,
             "KUBECONFIG": str(self.kubeconfig),
             "SLIPWAY_RUNTIME_IMAGES": IMAGES,
             "SLIPWAY_HEALTH_HOST": "127.0.0.1",
@@ -76,17 +72,10 @@ class OperatorRights:
             "SLIPWAY_IDENTITY": identity,
             **settings,
         }
-        command = [sys.executable, "-m", "slipway_operator.main"]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        started = OperatorProcess(process, port, log)
-        try:
+        with program("slipway_operator.main", log=log, settings=environment) as process:
+            started = OperatorProcess(process, port, log)
             eventually(f"{identity} is alive", lambda: started.status("/livez"), lambda code: code == 200, within=20)
             yield started
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(_END_SECONDS)
 
 
 def grant_operator_rights(server: ApiServer, helm: Helm, release: str = RELEASE, *values: str) -> OperatorRights:

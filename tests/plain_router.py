@@ -21,6 +21,7 @@ from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.domain.callers.keys import Caller, Key, KeyRing, KeyStore
 from slipway_router.domain.models.catalogue import Catalogue, CatalogueStore, Endpoint, Model, operations_of
 from tests.eventually import eventually
+from tests.programs import program
 from tests.runtimes import free_port
 
 ADMIN_KEY = "sk-slipway-admin"
@@ -67,16 +68,10 @@ class PlainRouter:
 @contextmanager
 def plain_router(setup: Setup, log: Path) -> Iterator[PlainRouter]:
     """A ready router for the length of a ``with`` block; it may have been killed by then."""
-    command = [sys.executable, "-m", "tests.plain_router", json.dumps(asdict(setup))]
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    router = PlainRouter(setup, process)
-    try:
+    with program("tests.plain_router", json.dumps(asdict(setup)), log=log) as process:
+        router = PlainRouter(setup, process)
         eventually("the router is ready", lambda: router.get("/health").status_code, lambda c: c == 200, within=30)
         yield router
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 async def _serve(setup: Setup) -> None:

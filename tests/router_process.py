@@ -1,10 +1,8 @@
 """Real ``slipway-router`` processes against a real API server, with the rights that the chart gives them."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +20,11 @@ from tests.cluster.apiserver import ApiServer
 from tests.cluster.binaries import KUBERNETES
 from tests.cluster.kubectl import Kubectl
 from tests.eventually import eventually
+from tests.programs import end, program
 from tests.runtimes import free_port
 
 SERVICE_ACCOUNT: Final = "slipway-router"
 _RBAC: Final = "--show-only=templates/router/rbac.yaml"
-_END_SECONDS: Final = 20
 _API: Final = "slipway.dev/v1alpha1"
 
 
@@ -59,8 +57,7 @@ class RouterProcess:
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and give the exit status."""
-        self.process.send_signal(number)
-        return self.process.wait(_END_SECONDS)
+        return end(self.process, number)
 
 
 @dataclass(frozen=True)
@@ -75,26 +72,18 @@ class RouterRights:
         """One ready router process for the length of a ``with`` block."""
         port, admin_port, log = free_port(), free_port(), folder / "router.log"
         environment = {
-            **os.environ,
             "KUBECONFIG": str(self.kubeconfig),
             "SLIPWAY_HOST": "127.0.0.1",
             "SLIPWAY_DATA_PORT": str(port),
             "SLIPWAY_ADMIN_PORT": str(admin_port),
             **settings,
         }
-        command = [sys.executable, "-m", "slipway_router.main"]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        router = RouterProcess(process, port, admin_port, log)
-        try:
+        with program("slipway_router.main", log=log, settings=environment) as process:
+            router = RouterProcess(process, port, admin_port, log)
             eventually(
                 "the router is ready", lambda: router.admin("/readyz").status_code, lambda c: c == 200, within=30
             )
             yield router
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(_END_SECONDS)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
@@ -23,11 +23,9 @@ from slipway_router.domain.callers.keys import KeyStore, Limits
 from slipway_router.domain.models.catalogue import Catalogue, CatalogueStore
 from tests.eventually import eventually
 from tests.limited_callers import LIMITED_KEY, ring_of
+from tests.programs import end, program
 from tests.routers import model
 from tests.runtimes import free_port
-
-_ROOT: Final = Path(__file__).parent.parent
-_END_SECONDS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,7 @@ class RunningReplica:
 
     def end(self, number: signal.Signals) -> None:
         """Send a signal and wait for the end."""
-        self.process.send_signal(number)
-        self.process.wait(_END_SECONDS)
+        end(self.process, number)
 
 
 @contextmanager
@@ -77,17 +74,11 @@ def running_replica(
 ) -> Iterator[RunningReplica]:
     """A router process for the length of a ``with`` block."""
     replica = Replica(engine_port, {k: v for k, v in asdict(limits).items() if v is not None}, features)
-    command = [sys.executable, "-m", "tests.router_replicas", json.dumps(asdict(replica))]
-    with (folder / f"router-{replica.port}.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=_ROOT)
-    running = RunningReplica(process, replica.port, replica.admin_port)
-    try:
+    log = folder / f"router-{replica.port}.log"
+    with program("tests.router_replicas", json.dumps(asdict(replica)), log=log) as process:
         ready = f"http://127.0.0.1:{replica.admin_port}/readyz"
         eventually("the router is ready", lambda: httpx2.get(ready).status_code, lambda c: c == 200, within=30)
-        yield running
-    finally:
-        if process.poll() is None:
-            running.end(signal.SIGTERM)
+        yield RunningReplica(process, replica.port, replica.admin_port)
 
 
 async def serve(replica: Replica) -> None:
