@@ -1,4 +1,4 @@
-"""The vLLM engine: text in every API that it speaks, LoRA adapters by name, and its load in numbers."""
+"""The vLLM engine: text in every API that it speaks, LoRA adapters by name, its load in numbers, its part of traces."""
 
 import signal
 import tomllib
@@ -12,6 +12,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from tests.eventually import eventually
+from tests.otel_collector import Collector
 from tests.runtimes import CHAT_MODEL, RuntimeProcess, runtime
 from tests.vllm_runtimes import processes_below, running, vllm
 
@@ -19,10 +20,11 @@ pytestmark = pytest.mark.engines
 QUESTIONS = tomllib.loads((Path(__file__).parent / "data" / "demo_chat_questions.toml").read_text())["question"]
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is Slipway?"}]
 BEGINNING = "Slipway serves models on Kubernetes."
+TRACE, PARENT = "bbf92f3577b34da6a3ce929d0e0e4701", "00f067aa0ba902b7"
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]:
+def process(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]:
     adapters = [{"name": name, "source": f"demo://chat-lora-{name}"} for name in ("pirate", "brief")]
     with vllm(
         tmp_path_factory.mktemp("vllm"),
@@ -31,6 +33,7 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess
         adapters=adapters,
         max_concurrency=2,
         drain_timeout="200ms",
+        extra={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint},
     ) as process:
         yield process
 
@@ -130,6 +133,17 @@ def test_metrics_are_vllms_and_the_runtimes(process: RuntimeProcess) -> None:
     assert answer is not None
     assert "vllm:generation_tokens_total" in answer.text
     assert 'slipway_runtime_phase{phase="ready"} 1.0' in answer.text
+
+
+def test_its_span_is_part_of_the_trace_that_a_request_belongs_to(collector: Collector, process: RuntimeProcess) -> None:
+    body = {"model": "chat", "messages": [{"role": "user", "content": "secret-words"}], "max_tokens": 4}
+    headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+    answer = httpx2.post(f"{process.data_url}/v1/chat/completions", json=body, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    spans = collector.trace(TRACE, 1)
+    assert [(span.name, span.parent_id, span.service) for span in spans] == [("llm_request", PARENT, "slipway-runtime")]
+    assert spans[0].attributes["gen_ai.usage.completion_tokens"] == 4
+    assert "secret-words" not in collector.text
 
 
 def test_a_hang_up_ends_the_work(process: RuntimeProcess) -> None:
