@@ -62,12 +62,24 @@ def test_every_setting_is_read() -> None:
         ("SLIPWAY_PROXY_TRUSTED", "10.0.0.1/8", "10.0.0.0/8"),
         ("SLIPWAY_OIDC_JWKS_URL", "id.example.com", "https://id.example.com"),
         ("SLIPWAY_STORE_TIMEOUT", "0", "greater than 0"),
+        ("SLIPWAY_STORE_URL", "valkey://store:70000", "valkey://valkey:6379/0"),
+        ("SLIPWAY_STORE_URL", "valkey://store?databse=1", "valkey://valkey:6379/0"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str, advice: str) -> None:
     with pytest.raises(ValueError, match=name) as error:
         Settings.load({name: value})
     assert advice in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["valkey://me:hun/ter2@store", "valkey://:hun/ter2@store:6379", "valkey://:h[u]nter2@s"]
+)
+def test_nothing_is_told_of_a_password_that_is_not_written_as_in_addresses(url: str) -> None:
+    with pytest.raises(ValueError, match="SLIPWAY_STORE_URL") as error:
+        Settings.load({"SLIPWAY_STORE_URL": url})
+    assert "%2F for /" in str(error.value)
+    assert not any(part in str(error.value) for part in ("hun", "ter2", "'u'"))
 
 
 @pytest.mark.local

@@ -2,15 +2,21 @@
 
 from ipaddress import ip_network
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from valkey.asyncio.connection import ConnectionPool
 
 from slipway_crds.duration import parse_duration
 
 _MEBIBYTE: Final = 1024 * 1024
 _STORE_SCHEMES: Final = ("valkey", "redis")
 _STORE_TLS_SCHEMES: Final = ("valkeys", "rediss")
+_NO_STORE: Final = (
+    "not the address of a store; write for example valkey://valkey:6379/0, or rediss:// for TLS; in a password, write "
+    "%2F for /, %40 for @ and %23 for #"
+)
+"""Without the address, which may hold a password."""
 
 
 def _seconds(value: object) -> object:
@@ -46,12 +52,19 @@ def _web_address(url: str) -> str:
 
 
 def _store_address(url: str) -> str:
-    parts = urlsplit(url)
-    if url and (parts.scheme not in (*_STORE_SCHEMES, *_STORE_TLS_SCHEMES) or not parts.hostname):
-        # The text may hold a password.
-        raise ValueError("not the address of a store; write for example valkey://valkey:6379/0, or rediss:// for TLS")
-    told = dict(parse_qsl(parts.query))
-    if parts.scheme in _STORE_TLS_SCHEMES and not {"ssl_check_hostname", "ssl_cert_reqs"} & told.keys():
+    if not url:
+        return url
+    try:
+        parts, pool = urlsplit(url), ConnectionPool.from_url(url)
+        pool.make_connection()  # type: ignore[no-untyped-call] # Connects to nothing yet, but knows every setting.
+    except (ValueError, TypeError):
+        raise ValueError(_NO_STORE) from None
+    if parts.scheme not in (*_STORE_SCHEMES, *_STORE_TLS_SCHEMES) or not parts.hostname:
+        raise ValueError(_NO_STORE)
+    if (
+        parts.scheme in _STORE_TLS_SCHEMES
+        and not {"ssl_check_hostname", "ssl_cert_reqs"} & pool.connection_kwargs.keys()
+    ):
         # Valkey's client takes a certificate of any name unless told otherwise.
         return f"{url}{'&' if parts.query else '?'}ssl_check_hostname=true"
     return url
