@@ -11,6 +11,8 @@ import httpx2
 import pytest
 
 from tests.cluster import pki
+from tests.cluster.apiserver import ApiServer
+from tests.cluster.namespaces import emptied_namespace
 from tests.eventually import eventually
 from tests.router_process import RouterProcess, RouterRights, World
 from tests.routers import chat
@@ -35,14 +37,28 @@ origins = ["https://chat.example.com"]
 """
 
 
-@pytest.fixture
-def router(router_rights: RouterRights, world: World, tmp_path: Path) -> Iterator[RouterProcess]:
+@pytest.fixture(scope="module")
+def world(custom_resources: ApiServer) -> Iterator[World]:
+    """A namespace for this file."""
+    with emptied_namespace(custom_resources.kubectl) as name:
+        yield World(custom_resources.kubectl, name)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Has the router's certificate, and that of its issuer."""
+    folder = tmp_path_factory.mktemp("router")
+    pki.ensure(folder, [pki.Leaf("router", "router", hosts=("localhost",))])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def router(router_rights: RouterRights, world: World, folder: Path) -> Iterator[RouterProcess]:
     """A router with that file, in front of a model under two names."""
-    pki.ensure(tmp_path, [pki.Leaf("router", "router", hosts=("localhost",))])
-    file = tmp_path / "router.toml"
-    file.write_text(CONFIGURATION.format(namespace=world.namespace, folder=tmp_path))
+    file = folder / "router.toml"
+    file.write_text(CONFIGURATION.format(namespace=world.namespace, folder=folder))
     world.key("one", f"sk-{world.namespace}")
-    with runtime(tmp_path) as provider, router_rights.running(tmp_path, SLIPWAY_CONFIG=str(file)) as router:
+    with runtime(folder) as provider, router_rights.running(folder, SLIPWAY_CONFIG=str(file)) as router:
         provider.wait_for_phase("ready")
         for name in ("open-model", "closed-model"):
             engine = {"type": "external", "upstreamModel": "m"}
@@ -50,10 +66,10 @@ def router(router_rights: RouterRights, world: World, tmp_path: Path) -> Iterato
         yield router
 
 
-@pytest.fixture
-def client(router: RouterProcess, world: World, tmp_path: Path) -> Iterator[httpx2.Client]:
+@pytest.fixture(scope="module")
+def client(router: RouterProcess, world: World, folder: Path) -> Iterator[httpx2.Client]:
     """Trusts the router's certificate; both models are known."""
-    trusted = ssl.create_default_context(cafile=str(tmp_path / "ca.crt"))
+    trusted = ssl.create_default_context(cafile=str(folder / "ca.crt"))
     with httpx2.Client(base_url=f"https://localhost:{router.port}", verify=trusted, timeout=10) as client:
         eventually(
             "both models are known",
