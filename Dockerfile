@@ -98,6 +98,19 @@ FROM code AS runtime-code
 RUN cd /opt/slipway/bin && rm slipway slipway-operator slipway-router \
     && cd /opt/slipway/lib/python3.11/site-packages && rm -r slipway_local slipway_operator slipway_router
 
+# The modules that every inference request passes, compiled with the types of the dependencies at hand.
+FROM router-dependencies AS router-compiled
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev python3-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY requirements/mypyc.txt requirements/
+RUN /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes --requirement requirements/mypyc.txt
+COPY crds/slipway_crds slipway_crds
+COPY router/slipway_router slipway_router
+COPY router/compile.sh ./
+RUN ./compile.sh /src /opt/build/bin/python --python-executable=/opt/slipway/bin/python \
+    && mkdir /opt/compiled && find . -name '*.so' -exec cp --parents {} /opt/compiled \;
+
 # --- images ----------------------------------------------------------------------------------------------------------
 
 FROM base AS operator
@@ -111,6 +124,7 @@ ENTRYPOINT ["slipway-operator"]
 FROM base AS router
 COPY --from=router-dependencies /opt/slipway /opt/slipway
 COPY --from=router-code /opt/slipway /opt/slipway
+COPY --from=router-compiled /opt/compiled /opt/slipway/lib/python3.11/site-packages
 LABEL org.opencontainers.image.title="slipway-router"
 USER 10001:10001
 EXPOSE 8080 9090

