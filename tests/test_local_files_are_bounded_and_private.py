@@ -8,7 +8,9 @@ import pytest
 
 from slipway_local.adapters.bounded_log import bounded_log, last_lines
 from slipway_local.adapters.key_files import KeyFiles
+from slipway_local.adapters.key_store import LocalKeyStore
 from slipway_local.domain.backoff import delay_after
+from slipway_local.domain.key_orders import UnusableKeyError
 from slipway_local.domain.places import cache_dir, state_dir
 
 HOME = Path("/home/someone")
@@ -75,6 +77,14 @@ def test_a_key_that_goes_while_it_is_looked_at_does_no_harm(tmp_path: Path) -> N
     (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
     assert files.stamp() == stamp
     assert files.latest() == "demo"
+
+
+@pytest.mark.parametrize("text", ["spec: [", "spec: {}", "just words"])
+def test_a_kept_apikey_that_was_damaged_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "apikeys").mkdir()
+    (tmp_path / "apikeys" / "guest.yaml").write_text(text)
+    with pytest.raises(UnusableKeyError, match=r"guest\.yaml holds no APIKey"):
+        LocalKeyStore(tmp_path).list()
 
 
 def test_a_file_that_holds_no_key_is_told(tmp_path: Path) -> None:

@@ -77,7 +77,12 @@ class LocalKeyStore:
 
 
 def _read(path: Path) -> APIKey:
-    return APIKey.model_validate(yaml.safe_load(path.read_text()))
+    try:
+        return APIKey.model_validate(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, ValueError) as error:
+        raise UnusableKeyError(
+            f"{path} holds no APIKey; mend it, or remove it and make the key anew: {error}"
+        ) from None
 
 
 def _write(path: Path, text: str) -> None:
