@@ -2,20 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-import orjson
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 
-from slipway_router.adapters.api.dispatch import Call, Handlers
+from slipway_router.adapters.api.dispatch import Call, Handlers, json_response
 from slipway_router.adapters.api.numbers import numbers_of
 from slipway_router.domain.api.management import ManageRequest
 from slipway_router.domain.api.managing import ModelManager
 from slipway_router.domain.errors import ErrorCode, fail
 from slipway_router.domain.models.catalogue import CatalogueStore, Model
-
-_JSON: Final = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +42,10 @@ class AdminApi:
         }
 
     async def _models(self, call: Call) -> Response:
-        return _json({"models": [self._entry(model) for model in self._store.current.models]})
+        return json_response({"models": [self._entry(model) for model in self._store.current.models]})
 
     async def _metrics(self, call: Call) -> Response:
-        return _json({"models": numbers_of(self._registry)})
+        return json_response({"models": numbers_of(self._registry)})
 
     async def _start(self, call: Call) -> Response:
         model = self._named(call.body)
@@ -71,7 +68,7 @@ class AdminApi:
 
     def _asked(self, model: Model) -> Response:
         now = next((each for each in self._store.current.models if each.key == model.key), model)
-        return _json({"model": now.key, "state": now.state}, 202)
+        return json_response({"model": now.key, "state": now.state}, 202)
 
     def _entry(self, model: Model) -> dict[str, Any]:
         return {
@@ -87,7 +84,3 @@ class AdminApi:
             "in_flight": self._load.in_flight(model),
             "waiting": self._load.waiting(model),
         }
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(content), status, media_type=_JSON)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
+import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -67,6 +68,11 @@ class Call:
 Handler = Callable[[Call], Awaitable[Response]]
 Handlers = Mapping[str, Handler]
 """By the entry's name."""
+
+
+def json_response(content: Any, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer in JSON."""
+    return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 
 def peer_of(request: Request) -> str:

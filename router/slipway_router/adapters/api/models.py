@@ -4,14 +4,13 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
-import orjson
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from slipway_router.adapters.api.dispatch import REQUEST_ID, Call, Handlers
+from slipway_router.adapters.api.dispatch import REQUEST_ID, Call, Handlers, json_response
 from slipway_router.domain.api.dialects import Dialect
 from slipway_router.domain.api.listing import entry, visible
 from slipway_router.domain.api.routes import dialect_of, route_of
@@ -38,12 +37,12 @@ class ModelsApi:
     async def _list(self, call: Call) -> Response:
         """The models of the caller's key."""
         models = visible(self._store.current, call.caller)
-        return Response(orjson.dumps({"object": "list", "data": models}), media_type=_JSON)
+        return json_response({"object": "list", "data": models})
 
     async def _one(self, call: Call) -> Response:
         """One model; 404 if it is unknown or not the caller's to know."""
         name = call.path("name")
-        return Response(orjson.dumps(entry(name, self._known(name, call.caller))), media_type=_JSON)
+        return json_response(entry(name, self._known(name, call.caller)))
 
     async def _health(self, call: Call) -> Response:
         """Whether requests for a model are answered; asking wakes nothing and keeps nothing awake."""

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from starlette.responses import Response
 
-from slipway_router.adapters.api.dispatch import Call, Handlers
+from slipway_router.adapters.api.dispatch import Call, Handlers, json_response
 from slipway_router.adapters.api.inner_calls import InnerCalls
 from slipway_router.adapters.api.texts import PassedOn, Summary, streamed, whole
 from slipway_router.domain.api.chat_bodies import MAX_MESSAGE, AskRequest, RollbackRequest, SessionRequest
@@ -30,7 +29,6 @@ from slipway_router.domain.api.simple_calls import EngineCall, chat_call, option
 from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 
-_JSON: Final = "application/json"
 _DEFAULT_LIMIT: Final = 100
 _MAX_LIMIT: Final = 1000
 
@@ -66,11 +64,11 @@ class SessionsApi:
             secrets.token_hex(16), owner_of(call.caller), now, now, body.title, body.model, messages, len(messages)
         )
         await self._store.add(session)
-        return _json(_info(session), 201)
+        return json_response(_info(session), 201)
 
     async def _list(self, call: Call) -> Response:
         sessions = await self._store.of(owner_of(call.caller), _limit(call))
-        return _json({"object": "list", "data": [_info(session) for session in sessions]})
+        return json_response({"object": "list", "data": [_info(session) for session in sessions]})
 
     async def _delete(self, call: Call) -> Response:
         session_id = call.path("id")
@@ -79,7 +77,7 @@ class SessionsApi:
         return Response(status_code=204)
 
     async def _history(self, call: Call) -> Response:
-        return _json(_history(await self._session(call.caller, call.path("id"))))
+        return json_response(_history(await self._session(call.caller, call.path("id"))))
 
     async def _clear(self, call: Call) -> Response:
         await self._change(call.caller, call.path("id"), cleared)
@@ -88,7 +86,7 @@ class SessionsApi:
     async def _rollback(self, call: Call) -> Response:
         body: RollbackRequest = call.body
         session = await self._change(call.caller, call.path("id"), lambda messages: rolled_back(messages, body.turns))
-        return _json(_history(session))
+        return json_response(_history(session))
 
     async def _ask(self, call: Call) -> Response:
         body: AskRequest = call.body
@@ -114,7 +112,7 @@ class SessionsApi:
             "finish_reason": said.finish_reason,
             "usage": said.usage,
         }
-        return _json(content, headers=headers)
+        return json_response(content, headers=headers)
 
     async def question(
         self,
@@ -197,7 +195,3 @@ def _turn(message: Message) -> dict[str, str]:
 
 def _history(session: Session) -> dict[str, Any]:
     return {"id": session.id, "messages": [_turn(message) for message in session.messages]}
-
-
-def _json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(content), status, headers, media_type=_JSON)

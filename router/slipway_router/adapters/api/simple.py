@@ -1,18 +1,13 @@
 """``/api``: one prompt or chat in, its text out."""
 
-from typing import Final
-
-import orjson
 from starlette.responses import PlainTextResponse, Response
 
-from slipway_router.adapters.api.dispatch import Call, Handlers
+from slipway_router.adapters.api.dispatch import Call, Handlers, json_response
 from slipway_router.adapters.api.inner_calls import InnerCalls
 from slipway_router.adapters.api.texts import PassedOn, streamed, whole
 from slipway_router.domain.api.chat_bodies import ChatRequest, GenerateRequest
 from slipway_router.domain.api.simple_calls import EngineCall, chat_call, generate_call, options_of, writers
 from slipway_router.domain.models.catalogue import CatalogueStore
-
-_JSON: Final = "application/json"
 
 
 class SimpleApi:
@@ -37,7 +32,7 @@ class SimpleApi:
             {"name": name, "state": model.state, "engine": model.engine, "tasks": sorted(model.tasks)}
             for name, model in writers(self._store.current, call.caller)
         ]
-        return Response(orjson.dumps({"models": models}), media_type=_JSON)
+        return json_response({"models": models})
 
     async def _whole(self, call: Call) -> Response:
         try:
@@ -52,7 +47,7 @@ class SimpleApi:
             "finish_reason": said.finish_reason,
             "usage": said.usage,
         }
-        return Response(orjson.dumps(content), headers=headers, media_type=_JSON)
+        return json_response(content, headers=headers)
 
     async def _stream(self, call: Call) -> Response:
         try:
