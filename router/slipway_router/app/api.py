@@ -38,7 +38,7 @@ from slipway_router.domain.api.routes import ROUTES
 from slipway_router.domain.api.sessions import SessionStore
 from slipway_router.domain.api.table import SOCKET_PATHS, TABLE, by_path
 from slipway_router.domain.callers.keys import Caller
-from slipway_router.domain.errors import ErrorCode, RequestError, fail
+from slipway_router.domain.errors import RequestError
 from slipway_router.domain.exchange import Exchange, Headers, Step
 from slipway_router.domain.metering.ledger import UsageReader
 from slipway_router.domain.models.catalogue import CatalogueStore
@@ -52,8 +52,7 @@ def identify_by(step: Step) -> Identify:
         waiting = step(exchange)
         if waiting is not None:
             await waiting
-        if exchange.caller is None:
-            raise fail(ErrorCode.INVALID_API_KEY, "No API key given. Send it as 'Authorization: Bearer KEY'.")
+        assert exchange.caller is not None
         return exchange.caller
 
     return identify

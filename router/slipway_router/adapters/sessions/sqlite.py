@@ -96,9 +96,10 @@ class SqliteSessions:
             session = _get(database, owner, session_id)
             if session is None:
                 return None
-            changed = messages_json(change(session.messages))
-            database.execute("UPDATE sessions SET messages = ?, updated = ? WHERE id = ?", (changed, now, session_id))
-            return _get(database, owner, session_id)
+            changed = session.changed(change(session.messages), now)
+            row = (messages_json(changed.messages), now, session_id)
+            database.execute("UPDATE sessions SET messages = ?, updated = ? WHERE id = ?", row)
+            return changed
 
         return await self._do(work)
 

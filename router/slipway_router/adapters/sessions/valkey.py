@@ -77,10 +77,7 @@ class ValkeySessions:
                 session = _owned(await pipe.get(key), owner)
                 if session is None:
                     return None
-                messages = change(session.messages)
-                changed = Session(
-                    session.id, owner, session.created, now, session.title, session.model, messages, len(messages)
-                )
+                changed = session.changed(change(session.messages), now)
                 pipe.multi()
                 pipe.set(key, _dump(changed))
                 pipe.zadd(f"{self._prefix}:sessions", {f"{session_id} {owner}": now})

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from slipway_router.domain.callers.authentication import ANONYMOUS
 from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 
@@ -41,6 +42,10 @@ class Session:
     count: int = 0
     """How many messages there are, where ``messages`` was left out."""
 
+    def changed(self, messages: Messages, now: float) -> "Session":
+        """The session with other messages, used ``now``."""
+        return replace(self, messages=messages, updated=now, count=len(messages))
+
 
 class SessionStore(Protocol):
     """Keeps sessions. Every method raises `RequestError` (503) when it cannot."""
@@ -74,7 +79,7 @@ class SessionStore(Protocol):
 
 def owner_of(caller: Caller) -> str:
     """Whose a caller's sessions are: the key's; without a key, the address's."""
-    return caller.bucket if caller.name == "anonymous" else caller.name
+    return caller.bucket if caller.name == ANONYMOUS else caller.name
 
 
 def is_id(text: str) -> bool:
