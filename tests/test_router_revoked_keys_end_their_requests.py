@@ -15,6 +15,8 @@ from tests.routers import CHAT_KEY, KEY, RING, RouterUnderTest, chat, eventually
 
 pytestmark = pytest.mark.local
 WITHIN = 2.0
+VALID = 2.0
+"""Seconds: a request must be able to begin in them on a busy machine."""
 OTHERS = KeyRing.of((digest, key) for digest, key in RING.keys.items() if digest != hash_key(KEY))
 
 
@@ -97,11 +99,11 @@ async def test_nobody_waits_for_a_sleeping_model_with_a_key_that_is_gone() -> No
 
 async def test_a_key_that_expires_ends_what_runs_with_it() -> None:
     async with upstream(streams_for_ever) as engine, running_router([model("chat-a", engine.port)]) as router:
-        soon = Key(Caller("default/all"), expires_at=time.time() + 0.5)
+        soon = Key(Caller("default/all"), expires_at=time.time() + VALID)
         router.keys.replace(KeyRing.of([(hash_key(KEY), soon)]))
         async with router.streaming(chat(stream=True)) as (_, lines):
             assert "Hello" in await anext(lines)
-            async with asyncio.timeout(0.5 + WITHIN):
+            async with asyncio.timeout(VALID + WITHIN):
                 assert error_of(await anext(lines))["code"] == "expired_api_key"
 
 

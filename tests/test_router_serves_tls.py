@@ -90,7 +90,7 @@ async def until_shown(port: int, context: ssl.SSLContext, name: str) -> None:
         while seen[-1:] != [name]:
             seen.append((await shown(port, context))[0])
 
-    await asyncio.wait_for(look(), 5)
+    await asyncio.wait_for(look(), 20)
 
 
 @pytest.mark.local

@@ -31,7 +31,8 @@ async def test_a_collector_that_is_away(caplog: pytest.LogCaptureFixture) -> Non
             await client.chat.completions.create(**chat())
         assert len(engine.requests) == REQUESTS
         began = loop.time()
-    assert loop.time() - began < FLUSH_SECONDS + 2
+    # OpenTelemetry itself would wait for half a minute.
+    assert loop.time() - began < FLUSH_SECONDS + 10
     assert len(told(caplog, logging.WARNING)) <= 1
 
 
