@@ -4,12 +4,12 @@ import asyncio
 import base64
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from slipway_crds.api_key import APIKey
 from slipway_crds.names import API_VERSION
-from slipway_local.domain.key_orders import KeyOrder, KnownKey, UnusableKeyError, known_key
+from slipway_local.domain.key_orders import KeyOrder, KnownKey, UnusableKeyError, known_key, rotation_moment
 from slipway_operator.adapters.kube_api import MERGE, KubeApi
 from slipway_operator.domain.errors import ClusterError, ConflictError, NotFoundError
 
@@ -50,10 +50,7 @@ class ClusterKeys:
         """
         before = APIKey.model_validate(await self._get(name))
         hashes = tuple(item.sha256 for item in before.status.key_hashes or ())
-        created = max((item.created_at for item in before.status.key_hashes or () if item.created_at), default=None)
-        # Keys know their age in whole seconds: one that is younger than that is not older than now.
-        moment = max(datetime.now(UTC), created + timedelta(seconds=1) if created else datetime.min.replace(tzinfo=UTC))
-        at = moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+        at = rotation_moment(before, datetime.now(UTC))
         rotation = {"at": at} if overlap is None else {"at": at, "overlap": f"{overlap:.0f}s"}
         await self._request("PATCH", self._path(name), {"spec": {"rotation": rotation}})
         return await self._issued(name, after=hashes)

@@ -47,8 +47,7 @@ class KeyOrder:
         if limits:
             spec["limits"] = limits
         if self.expires_in is not None:
-            moment = (now + timedelta(seconds=self.expires_in)).replace(microsecond=0)
-            spec["expiresAt"] = moment.isoformat().replace("+00:00", "Z")
+            spec["expiresAt"] = _timestamp(now + timedelta(seconds=self.expires_in))
         if self.admin:
             spec["admin"] = True
         metadata = {"name": self.name, "namespace": namespace}
@@ -75,3 +74,18 @@ def known_key(key: APIKey) -> KnownKey:
     return KnownKey(
         key.metadata.name, key.spec.owner, ",".join(key.spec.models), ready.reason if ready is not None else "", expires
     )
+
+
+def rotation_moment(key: APIKey, now: datetime) -> str:
+    """The `rotation.at` that has the key of an APIKey in a cluster replaced at once.
+
+    It is the first moment at which that key is older: ``now`` is by another clock than the cluster's, and counts only
+    if nobody knows when the key was made.
+    """
+    made = max((item.created_at for item in key.status.key_hashes or () if item.created_at), default=None)
+    # Keys know their age in whole seconds.
+    return _timestamp(made + timedelta(seconds=1) if made is not None else now)
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
