@@ -64,3 +64,9 @@ def test_a_key_from_its_making_to_its_end(
     done(apiserver, namespace, "revoke", "guest")
     gone = keys(apiserver, namespace, "show", "guest")
     assert (gone.returncode, f"guest is not in namespace {namespace}" in gone.stderr) == (1, True), gone.stderr
+
+
+def test_a_namespace_that_does_not_exist_is_told(custom_resources: ApiServer) -> None:
+    refused = keys(custom_resources, "nowhere", "create", "guest")
+    assert refused.returncode == 1
+    assert 'namespaces "nowhere" not found' in refused.stderr

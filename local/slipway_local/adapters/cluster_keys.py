@@ -94,7 +94,9 @@ class ClusterKeys:
         content_type = {"content_type": MERGE} if method == "PATCH" else {}
         try:
             return await self._api.request(method, path, body, **content_type)
-        except NotFoundError:
+        except NotFoundError as error:
+            if path == self._path():
+                raise UnusableKeyError(f"namespace {self._namespace} takes no APIKeys: {error}") from None
             raise UnusableKeyError(f"{path.rpartition('/')[2]} is not in namespace {self._namespace}") from None
         except ConflictError as error:
             raise _ConflictError(str(error)) from None
