@@ -98,7 +98,7 @@ class Api:
         }
         self.app = Starlette(
             routes=[
-                *cold_routes(by_path(TABLE), handlers, identify),
+                *cold_routes(by_path(TABLE), handlers, identify, parts.front),
                 *(WebSocketRoute(path.decode(), socket) for path in SOCKET_PATHS),
             ],
             middleware=[Middleware(RequestIds, new_id=parts.new_id)],

@@ -13,12 +13,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive
 
+from slipway_router.adapters.http.cycle import Front
 from slipway_router.domain.api.entries import Entry, Scope
 from slipway_router.domain.api.wrong_fields import wrong_field
 from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Headers
-from slipway_router.domain.requests.bodies import too_large
+from slipway_router.domain.requests.bodies import too_large, too_many
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of a body where the table gives no number. Inference calls do not come here."""
@@ -80,8 +81,10 @@ def peer_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def cold_routes(table: Mapping[str, Sequence[Entry]], handlers: Handlers, identify: Identify) -> list[Route]:
-    """A Starlette route for each path that has calls besides inference.
+def cold_routes(
+    table: Mapping[str, Sequence[Entry]], handlers: Handlers, identify: Identify, front: Front
+) -> list[Route]:
+    """A Starlette route for each path that has calls besides inference; what ``front`` says of bodies holds for theirs.
 
     Raises:
         KeyError: a call has no handler.
@@ -94,18 +97,18 @@ def cold_routes(table: Mapping[str, Sequence[Entry]], handlers: Handlers, identi
             shown = path
             for name in next(iter(cold.values())).hidden_parameters:
                 shown = shown.replace(f"{{{name}}}", f"{{{name}:path}}")
-            routes.append(Route(shown, _endpoint(work, identify), methods=sorted(cold)))
+            routes.append(Route(shown, _endpoint(work, identify, front), methods=sorted(cold)))
     return routes
 
 
 def _endpoint(
-    work: Mapping[str, tuple[Entry, Handler]], identify: Identify
+    work: Mapping[str, tuple[Entry, Handler]], identify: Identify, front: Front
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def endpoint(request: Request) -> Response:
         entry, handler = work.get(request.method) or work["GET"]  # Starlette lets HEAD in where GET is.
         caller = await _caller(entry.scope, request, identify)
         try:
-            body = await _body(request, entry) if entry.body is not None else None
+            body = await _body(request, entry, front) if entry.body is not None else None
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # Nobody sees it.
         answer = await unless_gone(request.receive, handler(Call(request, caller, body)))
@@ -123,17 +126,22 @@ async def _caller(scope: Scope, request: Request, identify: Identify) -> Caller:
     return caller
 
 
-async def _body(request: Request, entry: Entry) -> BaseModel:
+async def _body(request: Request, entry: Entry, front: Front) -> BaseModel:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise fail(ErrorCode.UNSUPPORTED_ENCODING, "Compressed bodies are not accepted. Send it as it is.")
-    limit = entry.max_body or MAX_BODY
-    content = bytearray()
-    async for piece in request.stream():
-        content += piece
-        if len(content) > limit:
-            raise RequestError(too_large(limit))
     assert entry.body is not None
-    return read_body(bytes(content), entry.body)
+    limit = min(entry.max_body or MAX_BODY, front.max_body_bytes)
+    content = bytearray()
+    try:
+        async for piece in request.stream():
+            if len(content) + len(piece) > limit:
+                raise RequestError(too_large(limit))
+            if not front.bodies.take(len(piece)):
+                raise RequestError(too_many())
+            content += piece
+        return read_body(bytes(content), entry.body)
+    finally:
+        front.bodies.size -= len(content)
 
 
 def read_body(content: bytes, model: type[BaseModel]) -> BaseModel:

@@ -43,7 +43,12 @@ _LIMIT: Final = Parameter(
     "limit", "query", "Most sessions listed.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
 )
 _SESSION: Final = (ErrorCode.SESSION_NOT_FOUND, ErrorCode.STORE_UNAVAILABLE)
-_BODY: Final = (ErrorCode.INVALID_JSON, ErrorCode.BODY_TOO_LARGE, ErrorCode.UNSUPPORTED_ENCODING)
+_BODY: Final = (
+    ErrorCode.INVALID_JSON,
+    ErrorCode.BODY_TOO_LARGE,
+    ErrorCode.UNSUPPORTED_ENCODING,
+    ErrorCode.ROUTER_FULL,
+)
 
 SIMPLE: Final = (
     Entry("list_llms", "GET", "/api/llms", "Models that write text", Tag.SIMPLE, answers=(Content(JSON, TextModels),)),

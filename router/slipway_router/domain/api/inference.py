@@ -23,6 +23,7 @@ ERRORS: Final = (
     ErrorCode.REQUEST_TIMEOUT,
     ErrorCode.BODY_TOO_LARGE,
     ErrorCode.UNSUPPORTED_ENCODING,
+    ErrorCode.ROUTER_FULL,
     ErrorCode.OVERLOADED,
     ErrorCode.ENGINE_FAILED,
     ErrorCode.MODEL_UNAVAILABLE,

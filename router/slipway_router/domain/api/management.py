@@ -112,6 +112,7 @@ _MANAGE: Final = (
     ErrorCode.INVALID_JSON,
     ErrorCode.BODY_TOO_LARGE,
     ErrorCode.UNSUPPORTED_ENCODING,
+    ErrorCode.ROUTER_FULL,
     ErrorCode.NOT_ENABLED,
     ErrorCode.MODEL_NOT_FOUND,
     ErrorCode.MANAGER_FAILED,

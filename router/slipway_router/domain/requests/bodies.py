@@ -13,6 +13,13 @@ def too_large(limit: int) -> Problem:
     return Problem(ErrorCode.BODY_TOO_LARGE, f"The body is larger than {limit} bytes.")
 
 
+def too_many() -> Problem:
+    """What is wrong with a body for which there is no place beside all others."""
+    return Problem(
+        ErrorCode.ROUTER_FULL, "The router holds as many request bodies as it may. Try again.", retry_after=1
+    )
+
+
 class CheckAnnouncedSize:
     """Step: no byte is kept of a body that is too large by its ``Content-Length``."""
 
@@ -39,11 +46,16 @@ class Bodies:
         self.size = 0
         """Bytes of all bodies together."""
 
+    def take(self, size: int) -> bool:
+        """Count ``size`` bytes more; False, and they do not count, if that is too much in all."""
+        if self.size + size > self._limit:
+            return False
+        self.size += size
+        return True
+
     def add(self, exchange: Exchange, piece: bytes) -> bool:
         """Put ``piece`` behind the body of an exchange; False, and nothing is kept, if that is too much in all."""
-        self.size += len(piece)
-        if self.size > self._limit:
-            self.size -= len(piece)
+        if not self.take(len(piece)):
             return False
         body = exchange.body
         if not body:
