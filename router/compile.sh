@@ -18,11 +18,12 @@ adapters=slipway_router/adapters
     $domain/metering/stream_meter.py $domain/metering/stream_usage.py $domain/metering/usage.py \
     $domain/models/balancing.py $domain/models/resolving.py \
     $domain/requests/bodies.py $domain/requests/editing.py $domain/requests/parameters.py $domain/requests/parsing.py \
+    $domain/requests/policy.py \
     $adapters/downstream.py \
     $adapters/engines/answer_heads.py $adapters/engines/answering.py $adapters/engines/connection.py \
     $adapters/engines/pool.py $adapters/engines/relay.py $adapters/engines/request.py \
-    $adapters/http/known_heads.py \
+    $adapters/http/cycle.py $adapters/http/known_heads.py \
     $adapters/ledger/journal.py $adapters/ledger/ledger.py $adapters/ledger/slots.py \
     $adapters/telemetry/access_log.py $adapters/telemetry/key_metrics.py \
-    slipway_router/app/pipeline.py
+    slipway_router/app/parts.py slipway_router/app/pipeline.py
 rm -r build
