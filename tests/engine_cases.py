@@ -106,7 +106,7 @@ def sample(metrics: str, name: str) -> float:
 
 
 @contextmanager
-def _started(case: EngineCase, folder: Path) -> Iterator[Started]:
+def started(case: EngineCase, folder: Path) -> Iterator[Started]:
     """``case``, once it is ready."""
     python = engines_environment.python() if case.heavy else None
     with runtime(folder, python=python, max_concurrency=PLACES, **case.fields) as process:
@@ -219,9 +219,10 @@ _VLLM: Final = EngineCase(
     heavy=True,
 )
 
-_CASES: Final = (_DUMMY, _LLAMACPP, _EMBEDDINGS, _RERANK, _DIFFUSERS, _VLLM)
+ENGINE_CASES: Final = (_DUMMY, _LLAMACPP, _EMBEDDINGS, _RERANK, _DIFFUSERS, _VLLM)
 _PARAMS: Final = [
-    pytest.param(case, id=case.name, marks=pytest.mark.engines if case.heavy else pytest.mark.local) for case in _CASES
+    pytest.param(case, id=case.name, marks=pytest.mark.engines if case.heavy else pytest.mark.local)
+    for case in ENGINE_CASES
 ]
 
 
@@ -229,5 +230,5 @@ _PARAMS: Final = [
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """Each engine in turn, started once for all tests of the contract; the last of them ends it."""
     case: EngineCase = request.param
-    with _started(case, tmp_path_factory.mktemp(case.name)) as running:
+    with started(case, tmp_path_factory.mktemp(case.name)) as running:
         yield running
