@@ -1,39 +1,17 @@
 """A router whose account cannot be kept where its settings say ends and says why."""
 
 import fcntl
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.runtimes import free_port
+from tests.failed_starts import why_it_ends
 
 pytestmark = pytest.mark.local
-KUBECONFIG = """
-{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}],
- contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {}}]}
-"""
 
 
 def error_of(folder: Path, tmp_path: Path) -> str:
-    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
-    settings = {
-        "KUBECONFIG": str(tmp_path / "kubeconfig"),
-        "SLIPWAY_LEDGER_FOLDER": str(folder),
-        "SLIPWAY_DATA_PORT": str(free_port()),
-        "SLIPWAY_ADMIN_PORT": str(free_port()),
-    }
-    ended = subprocess.run(
-        [sys.executable, "-m", "slipway_router.main"],
-        env={**os.environ, **settings},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ended.returncode == 1
-    return ended.stderr.strip().splitlines()[-1]
+    return why_it_ends(tmp_path, {"SLIPWAY_LEDGER_FOLDER": str(folder)}).splitlines()[-1]
 
 
 def test_a_folder_of_another_process(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from slipway_router.adapters.telemetry.json_log import formatter_of
+from slipway_crds.json_log import formatter
 from slipway_router.app.options import Features, TelemetryOptions
 from slipway_router.domain.errors import ErrorCode
 from tests.fakes.upstream import Received, Reply, openai_like, upstream
@@ -67,7 +67,7 @@ async def ask_everything(router: RouterUnderTest) -> list[int]:
 async def test_no_secret_is_in_either_log(log_format: Format) -> None:
     program = io.StringIO()
     handler = logging.StreamHandler(program)
-    handler.setFormatter(formatter_of(log_format))
+    handler.setFormatter(formatter(as_json=log_format == "json"))
     root = logging.getLogger()
     root.addHandler(handler)
     options = Features(telemetry=TelemetryOptions(log_format=log_format))
@@ -105,7 +105,7 @@ def line(log_format: Format) -> str:
     except ValueError as error:
         record = logging.LogRecord("slipway_router", logging.ERROR, "", 0, "it %s", ("failed",), None)
         record.exc_info = (type(error), error, error.__traceback__)
-    return formatter_of(log_format).format(record)
+    return formatter(as_json=log_format == "json").format(record)
 
 
 def test_the_programs_log_as_json() -> None:

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import uvloop
 
+from slipway_crds.json_log import log_to_stderr
 from slipway_router.adapters.api.cluster_models import ClusterModels
 from slipway_router.adapters.engines.provider_keys import ProviderKeyFiles
 from slipway_router.adapters.kube.catalogue import KubeCatalogue
-from slipway_router.adapters.ledger.folder import LedgerError
 from slipway_router.adapters.process import settle
-from slipway_router.adapters.telemetry.json_log import formatter_of
 from slipway_router.app.router import serving
 from slipway_router.app.router_options import RouterOptions, Sources
 from slipway_router.app.setting_names import CONFIG_VARIABLE
@@ -71,13 +70,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.writelines(f"slipway-router: warning: {warning}\n" for warning in warnings)
         sys.stdout.writelines(f"{line}\n" for line in settings.lines() if arguments.print_config)
         return
-    _log_to_stderr(settings)
+    log_to_stderr(settings.log_level, as_json=settings.telemetry.log_format == "json")
     for warning in warnings:
         _log.warning(warning)
     settle()
     try:
         uvloop.run(run(settings, options))
-    except LedgerError as error:
+    except OSError as error:
         sys.exit(f"slipway-router: {error}")
 
 
@@ -94,12 +93,6 @@ def _parser() -> argparse.ArgumentParser:
 def _file(given: Path | None, environ: Mapping[str, str]) -> Path | None:
     named = environ.get(CONFIG_VARIABLE, "").strip()
     return given or (Path(named) if named else None)
-
-
-def _log_to_stderr(settings: Settings) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter_of(settings.telemetry.log_format))
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
 
 
 if __name__ == "__main__":

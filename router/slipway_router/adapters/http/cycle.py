@@ -11,9 +11,9 @@ from typing import Final, Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from slipway_router.adapters.downstream import Downstream, Running
-from slipway_router.domain.errors import ErrorCode, Problem
+from slipway_router.domain.errors import Problem
 from slipway_router.domain.exchange import Exchange, Fields, Headers
-from slipway_router.domain.requests.bodies import Bodies, too_large
+from slipway_router.domain.requests.bodies import Bodies, too_large, too_many
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CLOSE: Final = b"connection: close"
@@ -109,8 +109,7 @@ class HotCycle(RequestResponseCycle):
         if self.size > limit:
             self._stop_taking(too_large(limit))
         elif self._problem is None and not self._front.bodies.add(self._exchange, piece):
-            message = "The router holds as many request bodies as it may. Try again."
-            self._stop_taking(Problem(ErrorCode.ROUTER_FULL, message, retry_after=1))
+            self._stop_taking(too_many())
 
     def _stop_taking(self, problem: Problem) -> None:
         self._front.bodies.drop(self._exchange)

@@ -8,11 +8,10 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
 import msgspec
 
-from slipway_router.adapters.telemetry.json_log import LogFormat
 from slipway_router.domain.exchange import Exchange
 
 FLUSH_SECONDS: Final = 0.25
@@ -30,7 +29,7 @@ class AccessLog:
         self,
         stream: BinaryIO,
         loop: asyncio.AbstractEventLoop,
-        log_format: LogFormat = "json",
+        log_format: Literal["json", "pretty"] = "json",
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._stream = stream

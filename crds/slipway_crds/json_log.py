@@ -1,15 +1,10 @@
-"""How the program's own log is written: a JSON object or a line of text per record.
+"""How operator and router write their own logs: a JSON object or a line of text per record."""
 
-The operator's log has the same names of fields.
-"""
-
+import json
 import logging
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
-import orjson
-
-LogFormat = Literal["json", "pretty"]
 _TEXT: Final = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
@@ -26,9 +21,18 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(fields).decode()
+        return json.dumps(fields, ensure_ascii=False)
 
 
-def formatter_of(log_format: LogFormat) -> logging.Formatter:
+def formatter(*, as_json: bool) -> logging.Formatter:
     """For machines, or for people."""
-    return JsonFormatter() if log_format == "json" else logging.Formatter(_TEXT)
+    return JsonFormatter() if as_json else logging.Formatter(_TEXT)
+
+
+def log_to_stderr(level: str, *, as_json: bool) -> None:
+    """Have the program's log written from ``level`` on."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter(as_json=as_json))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    # Kopf logs each handler call; what it has to complain of comes as warnings.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
