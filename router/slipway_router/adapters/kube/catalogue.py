@@ -8,6 +8,7 @@ burst of events must not delay answers. It writes nothing.
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -65,15 +66,16 @@ class KubeCatalogue:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
+        pause = 0.0
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
                 asyncio.run(self._watch())
             except Exception:
+                pause = next_pause(pause, time.monotonic() - began)
                 # What is known stays in use meanwhile: old endpoints serve better than none.
                 _log.exception("watching Kubernetes ended; again in %.0f s", pause)
             self._stop.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
     async def _watch(self) -> None:
         informer = _Informer(self._publish)
@@ -108,6 +110,13 @@ class KubeCatalogue:
             except OSError as error:
                 _log.warning("Kubernetes does not answer: %s", error)
             await asyncio.sleep(_CHECK_SECONDS)
+
+
+def next_pause(last: float, lasted: float) -> float:
+    """Seconds to wait after a watch that ended: longer each time, unless it had lasted (seconds, too) for a while."""
+    if last < _FIRST_PAUSE_SECONDS or lasted > _LONGEST_PAUSE_SECONDS:
+        return _FIRST_PAUSE_SECONDS
+    return min(last * 2, _LONGEST_PAUSE_SECONDS)
 
 
 class _Informer:
