@@ -85,19 +85,6 @@ RUN /opt/build/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --whe
     && /opt/build/bin/pip --python /opt/slipway/bin/python install --no-cache-dir --no-compile --no-deps /tmp/wheel/*.whl \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/slipway/lib
 
-# An image carries only the program that it runs.
-FROM code AS operator-code
-RUN cd /opt/slipway/bin && rm slipway slipway-router slipway-runtime \
-    && cd /opt/slipway/lib/python3.11/site-packages && rm -r slipway_local slipway_router slipway_runtime
-
-FROM code AS router-code
-RUN cd /opt/slipway/bin && rm slipway slipway-operator slipway-runtime \
-    && cd /opt/slipway/lib/python3.11/site-packages && rm -r slipway_local slipway_operator slipway_runtime
-
-FROM code AS runtime-code
-RUN cd /opt/slipway/bin && rm slipway slipway-operator slipway-router \
-    && cd /opt/slipway/lib/python3.11/site-packages && rm -r slipway_local slipway_operator slipway_router
-
 # The modules that every inference request passes, compiled with the types of the dependencies at hand.
 FROM router-dependencies AS router-compiled
 RUN apt-get update \
@@ -109,7 +96,21 @@ COPY crds/slipway_crds slipway_crds
 COPY router/slipway_router slipway_router
 COPY router/compile.sh ./
 RUN ./compile.sh /src /opt/build/bin/python --python-executable=/opt/slipway/bin/python \
-    && mkdir /opt/compiled && find . -name '*.so' -exec cp --parents {} /opt/compiled \;
+    && find . -name '*.so' -exec install -D {} /opt/compiled/{} \;
+
+# An image carries only the program that it runs.
+FROM code AS operator-code
+RUN cd /opt/slipway/bin && rm slipway slipway-router slipway-runtime \
+    && cd /opt/slipway/lib/python3.11/site-packages && rm -r slipway_local slipway_router slipway_runtime
+
+FROM code AS router-code
+RUN cd /opt/slipway/bin && rm slipway slipway-operator slipway-runtime \
+    && cd /opt/slipway/lib/python3.11/site-packages && rm -r slipway_local slipway_operator slipway_runtime
+COPY --from=router-compiled /opt/compiled /opt/slipway/lib/python3.11/site-packages
+
+FROM code AS runtime-code
+RUN cd /opt/slipway/bin && rm slipway slipway-operator slipway-router \
+    && cd /opt/slipway/lib/python3.11/site-packages && rm -r slipway_local slipway_operator slipway_router
 
 # --- images ----------------------------------------------------------------------------------------------------------
 
@@ -124,7 +125,6 @@ ENTRYPOINT ["slipway-operator"]
 FROM base AS router
 COPY --from=router-dependencies /opt/slipway /opt/slipway
 COPY --from=router-code /opt/slipway /opt/slipway
-COPY --from=router-compiled /opt/compiled /opt/slipway/lib/python3.11/site-packages
 LABEL org.opencontainers.image.title="slipway-router"
 USER 10001:10001
 EXPOSE 8080 9090

@@ -42,7 +42,7 @@ def test_a_file_pins_everything_that_its_extra_names(extra: str) -> None:
 def test_every_image_has_its_file() -> None:
     used = set(re.findall(r"requirements/([a-z-]+)\.txt", (ROOT / "Dockerfile").read_text()))
     runtimes = {f"runtime-{name}" for name in ("llamacpp", "onnx", "vllm", "vllm-cpu", "diffusers")}
-    assert used == {"operator", "router", *runtimes, "torch", "demo-embed", "build"}
+    assert used == {"operator", "router", *runtimes, "torch", "demo-embed", "build", "mypyc"}
     assert used <= {path.stem for path in FILES}
 
 
