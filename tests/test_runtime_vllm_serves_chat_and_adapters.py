@@ -1,5 +1,6 @@
 """The vLLM engine: text in every API that it speaks, LoRA adapters by name, its load in numbers, its part of traces."""
 
+import json
 import signal
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from tests.eventually import eventually
 from tests.otel_collector import Collector
+from tests.routers import eventually_async, model, running_router
 from tests.runtimes import CHAT_MODEL, RuntimeProcess, runtime
 from tests.vllm_runtimes import processes_below, running, vllm
 
@@ -87,6 +89,30 @@ def test_chat_streams_and_counts(client: openai.OpenAI) -> None:
     assert len(chunks) > 10
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens > 10
+
+
+def test_every_chunk_counts_if_asked(process: RuntimeProcess) -> None:
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    body = {"model": "chat", "messages": HELLO, "max_tokens": 8, "stream": True, "stream_options": options}
+    text = httpx2.post(f"{process.data_url}/v1/chat/completions", json=body, timeout=60).text
+    chunks = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
+    counted = [chunk["usage"]["completion_tokens"] for chunk in chunks]
+    assert counted == sorted(counted)
+    assert (counted[0], counted[-1]) == (0, 8)
+    assert len({chunk["usage"]["prompt_tokens"] for chunk in chunks}) == 1
+
+
+async def test_the_router_counts_a_stream_that_a_caller_leaves(process: RuntimeProcess) -> None:
+    async with running_router([model("chat", process.env.data_port)]) as router:
+        body = {"model": "chat", "messages": HELLO, "stream": True, "max_tokens": 2000, "ignore_eos": True}
+        async with router.streaming(body) as (_, lines):
+            seen = [await anext(lines) for _ in range(6)]
+        (line,) = await eventually_async("the end of the request", router.log_lines, bool, within=30)
+        totals = (await router.request("GET", "/v1/usage")).json()["totals"]
+    assert '"usage"' not in "".join(seen)
+    assert line["aborted_by"] == "client"
+    assert totals["prompt_tokens"] == line["prompt_tokens"] > 5
+    assert 5 <= totals["completion_tokens"] == line["completion_tokens"] < 2000
 
 
 def test_completions_answer(client: openai.OpenAI) -> None:
