@@ -65,6 +65,11 @@ class ApiServer:
         built = binaries.ensure(self._paths, binaries.CONTROL_PLANE, self._progress)
         return Kubectl(built["kubectl"], self.kubeconfig)
 
+    @property
+    def certificates(self) -> Path:
+        """Keys and certificates, as `tests.cluster.pki` names them."""
+        return self._state / "pki"
+
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """Write a kubeconfig with a token of an existing ServiceAccount, and return its path."""
         target = self._state / "kubeconfigs" / f"{namespace}-{name}.kubeconfig"
@@ -99,7 +104,10 @@ class ApiServer:
         folder = self._state / "pki"
         pki.ensure(folder, pki.control_plane_leaves((_ADDRESS, KUBERNETES_SERVICE)))
         port, etcd_port, etcd_peer_port = _free_ports(3)
-        plane = ControlPlane(built, folder, self._state / "etcd", _ADDRESS, port, etcd_port, etcd_peer_port)
+        # Endpoints must not be on loopback, where aggregated APIs of tests are; a Service of type ExternalName may be.
+        plane = ControlPlane(
+            built, folder, self._state / "etcd", _ADDRESS, port, etcd_port, etcd_peer_port, route_to_endpoints=False
+        )
         write_certificate_kubeconfig(self._kubeconfig, server=plane.server, pki=folder, client="admin")
         self._processes.start("etcd", plane.etcd())
         self._processes.start("kube-apiserver", plane.api_server())

@@ -21,6 +21,8 @@ class ControlPlane:
     port: int = 6443
     etcd_port: int = 2379
     etcd_peer_port: int = 2380
+    route_to_endpoints: bool = True
+    """Whether aggregated APIs are reached at the endpoints of their Service; else at its cluster address or name."""
 
     @property
     def server(self) -> str:
@@ -71,7 +73,7 @@ class ControlPlane:
             "--requestheader-allowed-names=front-proxy-client",
             f"--proxy-client-cert-file={pki}/front-proxy-client.crt",
             f"--proxy-client-key-file={pki}/front-proxy-client.key",
-            "--enable-aggregator-routing=true",
+            f"--enable-aggregator-routing={str(self.route_to_endpoints).lower()}",
         ]
 
     def controller_manager(self, kubeconfig: Path) -> list[str]:

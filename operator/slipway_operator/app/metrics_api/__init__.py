@@ -1,0 +1,1 @@
+"""The metrics API at work: asking pods, and keeping certificate and registration in order."""
