@@ -57,13 +57,17 @@ class MetricsApi:
 
 @asynccontextmanager
 async def registration(
-    server: ApiServer, namespace: str, port: int = 443, now: Callable[[], datetime] = utc_now
+    server: ApiServer,
+    namespace: str,
+    port: int = 443,
+    now: Callable[[], datetime] = utc_now,
+    owner: str | None = None,
 ) -> AsyncIterator[tuple[KubeApi, KubernetesRegistration]]:
     """What a replica keeps in the cluster, and its connection to it."""
     api = await KubeApi.connect(str(server.kubeconfig), "slipway-operator")
     try:
         reference = ServiceReference(namespace, SERVICE, port)
-        yield api, KubernetesRegistration(api, reference, Ref(SECRET, namespace, SERVICE), now)
+        yield api, KubernetesRegistration(api, reference, Ref(SECRET, namespace, SERVICE), now, owner)
     finally:
         await api.close()
 

@@ -12,7 +12,7 @@ import yaml
 from cryptography import x509
 
 from slipway_operator.adapters.metrics_api.authority import LIFETIME, RENEWAL
-from slipway_operator.domain.errors import ConflictError
+from slipway_operator.domain.errors import ConflictError, NotFoundError
 from slipway_operator.domain.metrics_api.serving import ServingIdentity, api_service_names
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.errors import CommandError
@@ -118,6 +118,31 @@ def test_nothing_is_written_while_all_is_right(apiserver: ApiServer, apiserver_n
     assert first == second
 
 
+def test_it_goes_with_its_owner(apiserver: ApiServer, apiserver_namespace: str) -> None:
+    role = {"kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": "test-owner"}}
+
+    async def main() -> None:
+        async with registration(apiserver, apiserver_namespace, owner="test-owner") as (_, ours):
+            identity = await ours.identity()
+            with pytest.raises(NotFoundError):
+                await ours.register(identity)
+            assert not [each for each in api_services(apiserver) if each in api_service_names()]
+            apiserver.kubectl.apply(yaml.safe_dump({**role, "rules": []}))
+            assert await ours.register(identity) == ()
+
+    asyncio.run(main())
+    uid = apiserver.kubectl.get("clusterrole", "test-owner")["metadata"]["uid"]
+    for name in api_service_names():
+        (reference,) = apiserver.kubectl.get("apiservice", name)["metadata"]["ownerReferences"]
+        assert (reference["kind"], reference["uid"]) == ("ClusterRole", uid)
+    apiserver.kubectl("delete", "clusterrole", "test-owner")
+
+
+def api_services(server: ApiServer) -> list[str]:
+    names = server.kubectl("get", "apiservices", "-o", "name").split()
+    return [name.removeprefix("apiservice.apiregistration.k8s.io/") for name in names]
+
+
 @pytest.mark.parametrize("labelled", [False, True], ids=["not our label", "another Service"])
 def test_somebody_elses_api_is_left_alone(apiserver: ApiServer, apiserver_namespace: str, labelled: bool) -> None:
     name = "v1beta1.custom.metrics.k8s.io"
@@ -129,7 +154,7 @@ def test_somebody_elses_api_is_left_alone(apiserver: ApiServer, apiserver_namesp
         assert name in started.state.message
         after = apiserver.kubectl.get("apiservice", name)
         assert (after["spec"], after["metadata"]["labels"]) == (before["spec"], before["metadata"]["labels"])
-        assert "v1beta2.custom.metrics.k8s.io" not in apiserver.kubectl("get", "apiservices", "-o", "name")
+        assert "v1beta2.custom.metrics.k8s.io" not in api_services(apiserver)
         remove_api_services(apiserver)
         eventually("it takes its place", lambda: started.state.registered, bool, within=10)
 

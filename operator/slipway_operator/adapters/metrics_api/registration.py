@@ -1,6 +1,6 @@
 """What the metrics API keeps in the cluster: its certificate's Secret and its APIServices."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,14 +19,15 @@ from slipway_operator.domain.metrics_api.serving import (
 from slipway_operator.domain.resources import SECRET, Manifest, Ref
 
 _API_SERVICES: Final = "/apis/apiregistration.k8s.io/v1/apiservices"
+_CLUSTER_ROLES: Final = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 _FRONT_PROXY: Final = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
 
 
 class KubernetesRegistration:
     """Reads and writes them. Every replica does so: what is right already is not written again.
 
-    ``owner`` is an owner reference for the APIServices, so that they go with an object of the installation: while an
-    aggregated API is registered and away, no namespace of the cluster can be deleted.
+    ``owner`` names a ClusterRole of the installation with which the APIServices go: while an aggregated API is
+    registered and away, no namespace of the cluster can be deleted.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class KubernetesRegistration:
         service: ServiceReference,
         secret: Ref,
         now: Callable[[], datetime],
-        owner: Mapping[str, Any] | None = None,
+        owner: str | None = None,
     ) -> None:
         self._api = api
         self._service = service
@@ -73,18 +74,27 @@ class KubernetesRegistration:
         Gives the names of the APIServices of others; nothing is written then.
 
         Raises:
-            ClusterError: the API server refused.
+            ClusterError: the API server refused, or the owner is not there: without it nothing is registered.
         """
         listed = await self._api.request("GET", _API_SERVICES)
         live: dict[str, Manifest] = {item["metadata"]["name"]: item for item in listed["items"]}
         others = foreign(live.values(), self._service)
         if others:
             return others
-        for wanted in api_services(self._service, identity.authorities, self._owner):
+        owner = await self._owner_reference()
+        for wanted in api_services(self._service, identity.authorities, owner):
             name = wanted["metadata"]["name"]
             if not is_applied(live.get(name), wanted):
                 await self._apply(f"{_API_SERVICES}/{name}", wanted)
         return ()
+
+    async def _owner_reference(self) -> dict[str, Any] | None:
+        """The garbage collector takes owners of the whole cluster only for objects of the whole cluster."""
+        if self._owner is None:
+            return None
+        role = await self._api.request("GET", f"{_CLUSTER_ROLES}/{self._owner}")
+        reference = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+        return {**reference, "name": self._owner, "uid": role["metadata"]["uid"]}
 
     async def _keep(self, identity: ServingIdentity, before: Manifest | None) -> None:
         metadata: dict[str, Any] = {

@@ -65,18 +65,18 @@ async def serving_metrics_api(
 
 
 async def _end(runner: web.AppRunner) -> None:
-    server = runner.server
-    open_before = server.connections if server is not None else []
-    transports = [each.transport for each in open_before if each.transport is not None]
+    """Take no more connections, and end those that there are; aiohttp forgets those whose handshake is under way."""
+    for site in runner.sites:
+        await site.stop()
+    await asyncio.sleep(_FAREWELL_SECONDS)
+    connections = runner.server.connections if runner.server is not None else []
+    transports = [each.transport for each in connections if each.transport is not None]
     await runner.cleanup()
     await asyncio.sleep(_FAREWELL_SECONDS)
     for transport in transports:
         # Whoever has not answered the farewell by now: it would hold its connection for half a minute.
         transport.abort()
-    if server is not None:
-        # Whose handshake was under way when the others were closed.
-        await server.shutdown(0)
-    await asyncio.sleep(_FAREWELL_SECONDS)
+    await asyncio.sleep(0)
 
 
 class _Handler:

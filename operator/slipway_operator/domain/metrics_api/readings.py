@@ -1,7 +1,7 @@
 """The last answers of every pod, and the values that follow from them."""
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -83,7 +83,3 @@ class Readings:
             value = metric.read(recent)
             if value is not None:
                 yield Reading(history.target, value, history.taken, recent[-1][0] - recent[0][0])
-
-    def ages(self, clock: float) -> Mapping[str, float]:
-        """Seconds since the last answer by the pod's uid, of those that answered."""
-        return {uid: clock - item.snapshots[-1][0] for uid, item in self._histories.items() if item.snapshots}
