@@ -74,7 +74,10 @@ async def registration(
 
 @contextmanager
 def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc_now) -> Iterator[MetricsApi]:
-    """Serve in a thread of its own, through Service `SERVICE` of ``namespace``, which leads to loopback."""
+    """Serve in a thread of its own, through Service `SERVICE` of ``namespace``, which leads to loopback.
+
+    It is not registered any more afterwards.
+    """
     server.kubectl.apply(_service(namespace))
     port, pods, told = free_port(), Pods(free_port()), list[Upkeep]()
     ends, loops = asyncio.Event(), list[asyncio.AbstractEventLoop]()
@@ -100,8 +103,10 @@ def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc
         eventually("the metrics API serves", lambda: told, bool, within=_START_SECONDS)
         yield MetricsApi(port, pods, told[0])
     finally:
-        loops[0].call_soon_threadsafe(ends.set)
+        if loops:
+            loops[0].call_soon_threadsafe(ends.set)
         thread.join(_START_SECONDS)
+        remove_api_services(server)
 
 
 def remove_api_services(server: ApiServer) -> None:

@@ -10,7 +10,7 @@ from tests.cluster.apiserver import ApiServer
 from tests.cluster.errors import CommandError
 from tests.cluster.namespaces import emptied_namespace
 from tests.eventually import eventually
-from tests.metrics_apis import MetricsApi, follow, make_pod, remove_api_services, serving
+from tests.metrics_apis import MetricsApi, follow, make_pod, serving
 
 pytestmark = pytest.mark.apiserver
 
@@ -43,14 +43,11 @@ def metrics_api(apiserver: ApiServer, namespace: str) -> Iterator[MetricsApi]:
                 "127.0.9.3": "slipway_runtime_in_flight 9\n",
             }
         )
-        try:
-            eventually("it is registered", lambda: started.state.registered, bool, within=10)
-            for version in ("v1beta1", "v1beta2"):
-                condition = "--for=condition=Available"
-                apiserver.kubectl("wait", f"apiservice/{version}.custom.metrics.k8s.io", condition, "--timeout=20s")
-            yield started
-        finally:
-            remove_api_services(apiserver)
+        eventually("it is registered", lambda: started.state.registered, bool, within=10)
+        for version in ("v1beta1", "v1beta2"):
+            condition = "--for=condition=Available"
+            apiserver.kubectl("wait", f"apiservice/{version}.custom.metrics.k8s.io", condition, "--timeout=20s")
+        yield started
 
 
 def values(server: ApiServer, path: str) -> dict[str, str]:
