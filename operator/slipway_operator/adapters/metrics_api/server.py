@@ -69,14 +69,16 @@ async def _end(runner: web.AppRunner) -> None:
     for site in runner.sites:
         await site.stop()
     await asyncio.sleep(_FAREWELL_SECONDS)
-    connections = runner.server.connections if runner.server is not None else []
-    transports = [each.transport for each in connections if each.transport is not None]
+    server = runner.server
+    # They forget their transports when they are closed.
+    transports = [each.transport for each in server.connections] if server is not None else []
     await runner.cleanup()
     await asyncio.sleep(_FAREWELL_SECONDS)
-    for transport in transports:
+    late = [each.transport for each in server.connections] if server is not None else []
+    for transport in filter(None, (*transports, *late)):
         # Whoever has not answered the farewell by now: it would hold its connection for half a minute.
         transport.abort()
-    await asyncio.sleep(0)
+    await asyncio.sleep(_FAREWELL_SECONDS)
 
 
 class _Handler:
