@@ -13,9 +13,9 @@ from aiohttp import web
 
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.metrics_api.registration import KubernetesRegistration
-from slipway_operator.app.metrics_api.serve import MetricsApiSettings, serve_metrics_api
-from slipway_operator.app.metrics_api.upkeep import RegistrationState, Upkeep
+from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
 from slipway_operator.domain.metrics_api.serving import ServiceReference
+from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.resources import SECRET, Ref
 from tests.cluster.apiserver import ApiServer
 from tests.eventually import eventually
@@ -43,16 +43,16 @@ class Pods:
 
 
 @dataclass(frozen=True)
-class MetricsApi:
+class Serving:
     """One replica that serves; made by `serving`."""
 
     port: int
     pods: Pods
-    upkeep: Upkeep
+    metrics_api: MetricsApi
 
     @property
     def state(self) -> RegistrationState:
-        return self.upkeep.state
+        return self.metrics_api.state
 
 
 @asynccontextmanager
@@ -73,13 +73,13 @@ async def registration(
 
 
 @contextmanager
-def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc_now) -> Iterator[MetricsApi]:
+def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc_now) -> Iterator[Serving]:
     """Serve in a thread of its own, through Service `SERVICE` of ``namespace``, which leads to loopback.
 
     It is not registered any more afterwards.
     """
     server.kubectl.apply(_service(namespace))
-    port, pods, told = free_port(), Pods(free_port()), list[Upkeep]()
+    port, pods, told = free_port(), Pods(free_port()), list[MetricsApi]()
     ends, loops = asyncio.Event(), list[asyncio.AbstractEventLoop]()
 
     async def main() -> None:
@@ -88,9 +88,8 @@ def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc
             settings = MetricsApiSettings(
                 "127.0.0.1", port, control_port=pods.port, sample_seconds=0.2, upkeep_seconds=0.3
             )
-            work = asyncio.create_task(
-                serve_metrics_api(settings, api, ours, now, lambda upkeep, _: told.append(upkeep))
-            )
+            told.append(MetricsApi(settings, api, ours, now))
+            work = asyncio.create_task(told[0].run())
             await asyncio.wait({work, ending := asyncio.create_task(ends.wait())}, return_when="FIRST_COMPLETED")
             ending.cancel()
             work.cancel()
@@ -100,8 +99,10 @@ def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
     try:
-        eventually("the metrics API serves", lambda: told, bool, within=_START_SECONDS)
-        yield MetricsApi(port, pods, told[0])
+        eventually(
+            "it serves", lambda: [each.port for each in told], lambda seen: seen == [port], within=_START_SECONDS
+        )
+        yield Serving(port, pods, told[0])
     finally:
         if loops:
             loops[0].call_soon_threadsafe(ends.set)

@@ -11,6 +11,7 @@ from slipway_operator.app.keys import KeyReconciler
 from slipway_operator.app.models import ModelReconciler
 from slipway_operator.app.provider_keys import ProviderKeys
 from slipway_operator.domain.images import EngineImage
+from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, SECRET, Manifest, Ref
 from tests.fakes.cluster import FakeCluster, FakeRuntimes, FakeWorld
@@ -25,6 +26,7 @@ IMAGES = {
 NAMESPACE = "models"
 PROVIDER_KEYS = Ref(SECRET, "slipway-system", "slipway-provider-keys")
 START = datetime(2026, 1, 1, tzinfo=UTC)
+REGISTERED = RegistrationState(True, "autoscalers can follow the metrics of models")
 
 
 class Clock:
@@ -43,7 +45,12 @@ class Clock:
 class Operator:
     """One operator process over a fake cluster. A new one on the same cluster is a restart."""
 
-    def __init__(self, cluster: FakeCluster, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        cluster: FakeCluster,
+        clock: Clock | None = None,
+        metrics_api: RegistrationState | None = REGISTERED,
+    ) -> None:
         self.cluster = cluster
         self.world = FakeWorld(cluster)
         self.clock = clock or Clock()
@@ -53,7 +60,9 @@ class Operator:
         self.runtimes = FakeRuntimes()
         self.devices = Devices(self.runtimes, self._enqueue)
         self.provider_keys = ProviderKeys(self.world, cluster, PROVIDER_KEYS, self._enqueue)
-        self.models = ModelReconciler(self.world, cluster, settings, self.devices, self.provider_keys, **clocks)
+        self.models = ModelReconciler(
+            self.world, cluster, settings, self.devices, self.provider_keys, lambda: metrics_api, **clocks
+        )
         self.keys = KeyReconciler(self.world, cluster, **clocks)
 
     def pass_over(self, name: str) -> float | None:

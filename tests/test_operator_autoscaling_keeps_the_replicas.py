@@ -74,11 +74,6 @@ def test_waking_from_suspension_gives_the_autoscaler_something_to_scale(cluster:
         (SCALED, "True", "AutoscalingConfigured"),
         ({"autoscaling": {"maxReplicas": 3}}, "False", "InvalidConfiguration"),
         ({"autoscaling": {"maxReplicas": 3, "scaleToZero": {}}}, "False", "NotImplemented"),
-        (
-            {"autoscaling": {"maxReplicas": 3, "metrics": [{"type": "inFlight", "target": 2}]}},
-            "False",
-            "MetricNotSupported",
-        ),
     ],
 )
 def test_the_condition_says_whether_the_autoscaler_is_set_up(

@@ -10,7 +10,7 @@ from tests.cluster.apiserver import ApiServer
 from tests.cluster.errors import CommandError
 from tests.cluster.namespaces import emptied_namespace
 from tests.eventually import eventually
-from tests.metrics_apis import MetricsApi, follow, make_pod, serving
+from tests.metrics_apis import Serving, follow, make_pod, serving
 
 pytestmark = pytest.mark.apiserver
 
@@ -26,7 +26,7 @@ def namespace(apiserver: ApiServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def metrics_api(apiserver: ApiServer, namespace: str) -> Iterator[MetricsApi]:
+def metrics_api(apiserver: ApiServer, namespace: str) -> Iterator[Serving]:
     """Serves two pods of the model ``chat``, which an autoscaler follows, and one of ``other``, which none follows."""
     for name, model, address in (
         ("chat-0", "chat", "127.0.9.1"),
@@ -61,7 +61,7 @@ def get(server: ApiServer, path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["v1beta2", "v1beta1"])
-def test_values_of_pods_and_models(metrics_api: MetricsApi, apiserver: ApiServer, namespace: str, version: str) -> None:
+def test_values_of_pods_and_models(metrics_api: Serving, apiserver: ApiServer, namespace: str, version: str) -> None:
     assert metrics_api.state.registered, metrics_api.state
     place = f"{version}/namespaces/{namespace}"
     expected = {"chat-0": "1500m", "chat-1": "4"}
@@ -78,7 +78,7 @@ def test_values_of_pods_and_models(metrics_api: MetricsApi, apiserver: ApiServer
     assert "other-0" not in values(apiserver, f"{place}/pods/*/{IN_FLIGHT}")
 
 
-def test_it_is_discovered(metrics_api: MetricsApi, apiserver: ApiServer) -> None:
+def test_it_is_discovered(metrics_api: Serving, apiserver: ApiServer) -> None:
     listed = get(apiserver, "v1beta2")
     assert f"pods/{IN_FLIGHT}" in {resource["name"] for resource in listed["resources"]}
     # kubectl asks for the aggregated discovery of all groups, which the API server makes of what it was told.
@@ -92,14 +92,14 @@ def _has_group(versions: list[str]) -> bool:
     return "custom.metrics.k8s.io/v1beta2" in versions
 
 
-def test_failures_come_as_status(metrics_api: MetricsApi, apiserver: ApiServer, namespace: str) -> None:
+def test_failures_come_as_status(metrics_api: Serving, apiserver: ApiServer, namespace: str) -> None:
     with pytest.raises(CommandError, match="no metric nothing of pods is served"):
         get(apiserver, f"v1beta2/namespaces/{namespace}/pods/*/nothing")
     with pytest.raises(CommandError, match=f"Service {namespace}/other has no value"):
         get(apiserver, f"v1beta2/namespaces/{namespace}/services/other/{IN_FLIGHT}")
 
 
-def test_only_who_may_see_them_gets_values(metrics_api: MetricsApi, apiserver: ApiServer, namespace: str) -> None:
+def test_only_who_may_see_them_gets_values(metrics_api: Serving, apiserver: ApiServer, namespace: str) -> None:
     path = f"{GROUP}/v1beta2/namespaces/{namespace}/pods/*/{IN_FLIGHT}"
     with pytest.raises(CommandError, match=r"(?i)forbidden"):
         apiserver.kubectl("get", "--raw", path, "--as=nobody")
@@ -117,7 +117,7 @@ def test_only_who_may_see_them_gets_values(metrics_api: MetricsApi, apiserver: A
 
 
 def test_a_pod_that_falls_silent_is_not_told_for_long(
-    metrics_api: MetricsApi, apiserver: ApiServer, namespace: str
+    metrics_api: Serving, apiserver: ApiServer, namespace: str
 ) -> None:
     path = f"v1beta2/namespaces/{namespace}/pods/*/{IN_FLIGHT}"
     eventually("it is told", lambda: values(apiserver, path), lambda seen: "chat-1" in seen, within=10)

@@ -3,7 +3,7 @@
 import pytest
 
 from slipway_crds.engines import EngineType
-from slipway_operator.app.settings import Settings, SettingsError
+from slipway_operator.app.settings import MetricsOptions, Settings, SettingsError
 from slipway_operator.domain.images import EngineImage
 
 
@@ -20,6 +20,7 @@ from slipway_operator.domain.images import EngineImage
         ("SLIPWAY_WORKERS", "0", "a number from 1 to 64"),
         ("SLIPWAY_WORKERS", "many", "a number from 1 to 64"),
         ("SLIPWAY_HEALTH_PORT", "70000", "a number from 0 to 65535"),
+        ("SLIPWAY_METRICS_MODE", "prometheus", "one of none, builtin"),
         ("SLIPWAY_LEASE_DURATION", "soon", "not a duration"),
         ("SLIPWAY_LEASE_DURATION", "500ms", "at least 1s"),
         ("SLIPWAY_LOG_LEVEL", "loud", "one of info, debug"),
@@ -32,8 +33,15 @@ def test_a_wrong_variable(name: str, value: str, words: str) -> None:
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["SLIPWAY_METRICS_PORT", "SLIPWAY_METRICS_SERVICE_PORT"])
+def test_a_wrong_port_of_the_metrics_api(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is 'https'"):
+        Settings.from_env({"SLIPWAY_METRICS_MODE": "builtin", name: "https"})
+
+
 def test_everything_has_a_default() -> None:
     settings = Settings.from_env({})
+    assert settings.metrics is None
     assert (settings.runtime_images, settings.namespaces, settings.health_port) == ({}, (), 9090)
     assert settings.lease_timing.renew_deadline < settings.lease_timing.duration
 
@@ -44,6 +52,8 @@ def test_what_is_set_is_read() -> None:
             "SLIPWAY_RUNTIME_IMAGES": '{"onnx": "example/onnx:1", "vllm": {"gpu": "example/vllm:1"}}',
             "SLIPWAY_WATCH_NAMESPACES": "a, b,",
             "SLIPWAY_IDENTITY": "pod-1",
+            "SLIPWAY_METRICS_MODE": "builtin",
+            "SLIPWAY_METRICS_OWNER": "slipway-metrics-api",
         }
     )
     assert settings.runtime_images == {
@@ -51,3 +61,6 @@ def test_what_is_set_is_read() -> None:
         EngineType.VLLM: EngineImage(gpu="example/vllm:1"),
     }
     assert (settings.namespaces, settings.identity) == (("a", "b"), "pod-1")
+    assert settings.metrics == MetricsOptions(
+        "0.0.0.0", 10250, "slipway-metrics-api", 443, "slipway-metrics-api", "slipway-metrics-api"
+    )

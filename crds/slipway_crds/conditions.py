@@ -18,7 +18,7 @@ class ConditionType(StrEnum):
     PROGRESSING = "Progressing"
     """A change is on its way to the cluster."""
     AUTOSCALING_READY = "AutoscalingReady"
-    """Slipway has set up the autoscaler that the spec asks for."""
+    """The autoscaler that the spec asks for is set up and gets what it follows."""
     ACCEPTED = "Accepted"
     """Routers act on the object."""
 
@@ -68,7 +68,9 @@ class Reason(StrEnum):
 
     AUTOSCALING_CONFIGURED = "AutoscalingConfigured"
     AUTOSCALING_DISABLED = "AutoscalingDisabled"
+    AUTOSCALING_FAILED = "AutoscalingFailed"
     METRIC_NOT_SUPPORTED = "MetricNotSupported"
+    METRICS_API_UNAVAILABLE = "MetricsApiUnavailable"
 
 
 class Condition(ApiModel):

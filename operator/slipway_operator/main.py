@@ -25,10 +25,16 @@ def main() -> None:
     try:
         asyncio.run(run(settings, os.environ.get("KUBECONFIG") or None))
     except* LeadershipLostError as lost:
-        _log.error("%s; ending", lost.exceptions[0])
+        _log.error("%s; ending", _first(lost))
         sys.exit(1)
     except* (CredentialsError, OSError) as failed:
-        sys.exit(f"slipway-operator: {failed.exceptions[0]}")
+        sys.exit(f"slipway-operator: {_first(failed)}")
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What lies in a group, maybe within further ones."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The admin port: /livez, /readyz and /metrics."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -9,7 +9,7 @@ from slipway_operator.adapters.metrics import Metrics
 
 
 @asynccontextmanager
-async def serving_health(host: str, port: int, metrics: Metrics) -> AsyncIterator[int]:
+async def serving_health(host: str, port: int, metrics: Metrics, ready: Callable[[], bool]) -> AsyncIterator[int]:
     """Serve while the context lasts; gives the port, which matters when ``port`` is 0.
 
     Raises:
@@ -20,7 +20,7 @@ async def serving_health(host: str, port: int, metrics: Metrics) -> AsyncIterato
         [
             web.get("/livez", _answer),
             # A replica that waits for the Lease is as ready as the leader: it takes over when needed.
-            web.get("/readyz", _answer),
+            web.get("/readyz", lambda _: _readiness(ready())),
             web.get("/metrics", lambda _: _metrics(metrics)),
         ]
     )
@@ -37,6 +37,10 @@ async def serving_health(host: str, port: int, metrics: Metrics) -> AsyncIterato
 async def _answer(_: web.Request) -> web.Response:
     # That the event loop comes to answer is what there is to know: every request to the API server has a deadline.
     return web.json_response({"status": "ok"})
+
+
+async def _readiness(ready: bool) -> web.Response:
+    return web.json_response({"status": "ok" if ready else "starting"}, status=200 if ready else 503)
 
 
 async def _metrics(metrics: Metrics) -> web.Response:

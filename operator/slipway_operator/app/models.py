@@ -13,7 +13,9 @@ from slipway_operator.app.devices import Devices
 from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.provider_keys import ProviderKeys
 from slipway_operator.app.status_writer import StatusWriter
+from slipway_operator.domain.autoscaling import follows_pods
 from slipway_operator.domain.errors import NamespaceTerminatingError
+from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.plan import Plan, PlanSettings, plan, plan_inputs
 from slipway_operator.domain.pods import Diagnosis
@@ -22,6 +24,8 @@ from slipway_operator.domain.resources import Ref
 from slipway_operator.domain.status import invalid_status, model_status
 
 _FIRST_REPORT_SECONDS: Final = 0.5
+_METRICS_API_SECONDS: Final = 15.0
+"""Models that autoscalers cannot scale yet are looked at again after so long."""
 
 
 class ModelReconciler:
@@ -34,6 +38,7 @@ class ModelReconciler:
         settings: PlanSettings,
         devices: Devices,
         provider_keys: ProviderKeys,
+        metrics_api: Callable[[], RegistrationState | None],
         *,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -42,6 +47,7 @@ class ModelReconciler:
         self._settings = settings
         self._devices = devices
         self._provider_keys = provider_keys
+        self._metrics_api = metrics_api
         self._now = now
         self._children = ChildWriter(cluster, clock)
         self._status = StatusWriter(cluster, clock, now)
@@ -67,7 +73,8 @@ class ModelReconciler:
             return await self._status.write(key, stored, invalid_status(stored.body, error, self._now()))
         self._provider_keys.follow(key, model)
         pods = tuple(self._world.pods(key))
-        observed = Observed(model, tuple(self._world.children(key)), pods, self._devices.of(key, pods))
+        children = tuple(self._world.children(key))
+        observed = Observed(model, children, pods, self._devices.of(key, pods), self._metrics_api())
         todo = self._plan(key, observed)
         outcome = await self._children.execute(key, observed, todo)
         if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
@@ -83,7 +90,7 @@ class ModelReconciler:
         put_off = await self._status.write(key, stored, model_status(observed, state, self._now()), model)
         if outcome.errors:
             raise outcome.errors[0]
-        return ECHO_SECONDS if outcome.awaited else put_off
+        return ECHO_SECONDS if outcome.awaited else _sooner(put_off, _again(observed))
 
     def _plan(self, key: Ref, observed: Observed) -> Plan:
         """The plan, which most passes need not work out: they are about pods, and it does not depend on these."""
@@ -97,6 +104,17 @@ class ModelReconciler:
         else:
             self._nothing_to_do.pop(key, None)
         return todo
+
+
+def _again(observed: Observed) -> float | None:
+    """When to look again, since no watch tells that autoscalers reach the metrics API from now on."""
+    state = observed.metrics_api
+    awaited = state is not None and not state.registered and follows_pods(observed.model)
+    return _METRICS_API_SECONDS if awaited else None
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _problem(errors: Sequence[Exception]) -> Diagnosis | None:

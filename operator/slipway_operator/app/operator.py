@@ -4,7 +4,8 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,14 +16,18 @@ from slipway_operator.adapters.kopf_watch import KopfWorld, build_registry, watc
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.lease import Lease
 from slipway_operator.adapters.metrics import Metrics
+from slipway_operator.adapters.metrics_api.registration import KubernetesRegistration
 from slipway_operator.adapters.runtime_states import asking_runtimes
 from slipway_operator.app.devices import Devices
 from slipway_operator.app.keys import KeyReconciler, RouteReconciler
+from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
 from slipway_operator.app.models import ModelReconciler
 from slipway_operator.app.ports import Cluster, RuntimeStates, World
 from slipway_operator.app.provider_keys import ProviderKeys
 from slipway_operator.app.settings import Settings
 from slipway_operator.domain.errors import NamespaceTerminatingError
+from slipway_operator.domain.metrics_api.serving import ServiceReference
+from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, SECRET, Ref
 from slipway_operator.queue import WorkQueue
@@ -35,16 +40,37 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def build_metrics_api(settings: Settings, api: KubeApi) -> MetricsApi | None:
+    """The metrics API of this replica; None when the settings want none."""
+    options, home = settings.metrics, settings.lease_namespace
+    if options is None:
+        return None
+    service = ServiceReference(home, options.service, options.service_port)
+    registration = KubernetesRegistration(api, service, Ref(SECRET, home, options.secret), utc_now, options.owner)
+    place = MetricsApiSettings(options.host, options.port, settings.namespaces)
+    return MetricsApi(place, api, registration, utc_now)
+
+
 def build_reconcile(
-    world: World, cluster: Cluster, settings: Settings, devices: Devices, enqueue: Callable[[Ref, float], None]
+    world: World,
+    cluster: Cluster,
+    settings: Settings,
+    devices: Devices,
+    metrics_api: MetricsApi | None,
+    enqueue: Callable[[Ref, float], None],
 ) -> Callable[[Ref], Coroutine[Any, Any, float | None]]:
     """The work for the queue: one pass over whatever a key stands for."""
     images = PlanSettings(settings.runtime_images)
     secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
     provider_keys = ProviderKeys(world, cluster, secret, enqueue)
-    models = ModelReconciler(world, cluster, images, devices, provider_keys, clock=time.monotonic, now=utc_now)
-    keys = KeyReconciler(world, cluster, clock=time.monotonic, now=utc_now)
-    routes = RouteReconciler(world, cluster, clock=time.monotonic, now=utc_now)
+
+    def registration() -> RegistrationState | None:
+        return metrics_api.state if metrics_api is not None else None
+
+    clock = time.monotonic
+    models = ModelReconciler(world, cluster, images, devices, provider_keys, registration, clock=clock, now=utc_now)
+    keys = KeyReconciler(world, cluster, clock=clock, now=utc_now)
+    routes = RouteReconciler(world, cluster, clock=clock, now=utc_now)
     by_kind = {
         MODEL_DEPLOYMENT: models.reconcile,
         API_KEY: keys.reconcile,
@@ -79,24 +105,48 @@ async def run(settings: Settings, kubeconfig: str | None) -> None:
         lease = Lease(
             api, settings.lease_namespace, settings.lease_name, settings.identity, settings.lease_timing, utc_now
         )
+        metrics_api = build_metrics_api(settings, api)
         async with (
-            serving_health(settings.health_host, settings.health_port, metrics) as port,
+            serving_health(settings.health_host, settings.health_port, metrics, lambda: _ready(metrics_api)) as port,
             asking_runtimes() as runtimes,
+            _serving(metrics_api),
         ):
             _log.info("health and metrics on port %d", port)
             if await _unless(stop, custom_resources_served(api)) and await _unless(stop, lease.acquire()):
-                await _lead(settings, api, runtimes, lease, metrics, stop)
+                await _lead(settings, api, runtimes, lease, metrics, metrics_api, stop)
     finally:
         await api.close()
 
 
+def _ready(metrics_api: MetricsApi | None) -> bool:
+    """Whether requests may come. One that waits for the Lease is as ready as the leader: it takes over when needed."""
+    return metrics_api is None or metrics_api.settled
+
+
+@asynccontextmanager
+async def _serving(metrics_api: MetricsApi | None) -> AsyncIterator[None]:
+    """Serve the metrics API meanwhile, whoever leads: the API server asks any replica."""
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(metrics_api.run()) if metrics_api is not None else None
+        yield
+        if serving is not None:
+            serving.cancel()
+
+
 async def _lead(
-    settings: Settings, api: KubeApi, runtimes: RuntimeStates, lease: Lease, metrics: Metrics, stop: asyncio.Event
+    settings: Settings,
+    api: KubeApi,
+    runtimes: RuntimeStates,
+    lease: Lease,
+    metrics: Metrics,
+    metrics_api: MetricsApi | None,
+    stop: asyncio.Event,
 ) -> None:
     """Watch and reconcile for as long as this replica holds the Lease."""
     world, queue = KopfWorld(), WorkQueue[Ref](metrics)
     devices = Devices(runtimes, queue.add_after)
-    reconcile = build_reconcile(world, KubernetesCluster(api, metrics), settings, devices, queue.add_after)
+    cluster = KubernetesCluster(api, metrics)
+    reconcile = build_reconcile(world, cluster, settings, devices, metrics_api, queue.add_after)
     registry = build_registry(world, queue.add_after, metrics.watch_event)
     metrics.leading(True)
     async with asyncio.TaskGroup() as group:

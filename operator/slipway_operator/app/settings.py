@@ -21,6 +21,25 @@ class SettingsError(ValueError):
 
 
 @dataclass(frozen=True)
+class MetricsOptions:
+    """The metrics API, and what it is reached by."""
+
+    host: str
+    """``SLIPWAY_METRICS_HOST``. Default: 0.0.0.0."""
+    port: int
+    """``SLIPWAY_METRICS_PORT``. Default: 10250, which firewalls of managed clusters let API servers reach."""
+    service: str
+    """``SLIPWAY_METRICS_SERVICE``: the Service, beside the Lease, by which the API server reaches it.
+    Default: slipway-metrics-api."""
+    service_port: int
+    """``SLIPWAY_METRICS_SERVICE_PORT``: the Service's. Default: 443."""
+    secret: str
+    """``SLIPWAY_METRICS_SECRET``: the Secret, beside the Lease, with its certificate. Default: slipway-metrics-api."""
+    owner: str | None
+    """``SLIPWAY_METRICS_OWNER``: the ClusterRole with which its registration goes. Default: none, it stays."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything the operator can be told."""
 
@@ -43,6 +62,9 @@ class Settings:
     provider_keys_secret: str
     """``SLIPWAY_PROVIDER_KEYS_SECRET``: the Secret, beside the Lease, with the keys of external models for routers.
     Default: slipway-provider-keys."""
+    metrics: MetricsOptions | None
+    """``SLIPWAY_METRICS_MODE``: with ``builtin``, it serves custom.metrics.k8s.io; with ``none``, it does not, and only
+    CPU and memory scale models. Default: none."""
     identity: str
     """``SLIPWAY_IDENTITY``, else the host's name with the process id: distinguishes replicas."""
     log_level: str
@@ -67,10 +89,24 @@ class Settings:
             lease_name=environ.get(f"{_PREFIX}LEASE_NAME", "slipway-operator"),
             lease_timing=_lease_timing(environ.get(f"{_PREFIX}LEASE_DURATION", "15s")),
             provider_keys_secret=environ.get(f"{_PREFIX}PROVIDER_KEYS_SECRET", "slipway-provider-keys"),
+            metrics=_metrics(environ),
             identity=environ.get(f"{_PREFIX}IDENTITY") or f"{socket.gethostname()}-{os.getpid()}",
             log_level=_one_of(environ, "LOG_LEVEL", ("info", "debug", "warning", "error")),
             log_format=_one_of(environ, "LOG_FORMAT", ("text", "json")),
         )
+
+
+def _metrics(environ: Mapping[str, str]) -> MetricsOptions | None:
+    if _one_of(environ, "METRICS_MODE", ("none", "builtin")) == "none":
+        return None
+    return MetricsOptions(
+        host=environ.get(f"{_PREFIX}METRICS_HOST", "0.0.0.0"),
+        port=_integer(environ, "METRICS_PORT", default=10250, least=0, most=65535),
+        service=environ.get(f"{_PREFIX}METRICS_SERVICE", "slipway-metrics-api"),
+        service_port=_integer(environ, "METRICS_SERVICE_PORT", default=443, least=1, most=65535),
+        secret=environ.get(f"{_PREFIX}METRICS_SECRET", "slipway-metrics-api"),
+        owner=environ.get(f"{_PREFIX}METRICS_OWNER") or None,
+    )
 
 
 def _images(text: str) -> Mapping[EngineType, EngineImage]:

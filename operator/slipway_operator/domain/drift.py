@@ -13,7 +13,7 @@ _SUFFIXES: Final = {
 }
 _QUANTITY: Final = re.compile(r"^([0-9.]+(?:e[0-9]+)?)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits"})
-_QUANTITY_FIELDS: Final = frozenset({"sizeLimit"})
+_QUANTITY_FIELDS: Final = frozenset({"averageValue", "sizeLimit"})
 
 
 def parse_quantity(value: str | int) -> Decimal | None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, GROUP
 from slipway_operator.domain.devices import Fleet
+from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.pods import Pod
 from slipway_operator.domain.resources import MODEL_CHILDREN, Ref, Resource
 
@@ -97,6 +98,13 @@ class Observed:
     pods: tuple[Pod, ...]
     fleet: Fleet = field(default_factory=Fleet)
     """What the ready ones of ``pods`` compute on."""
+    metrics_api: RegistrationState | None = None
+    """Whether autoscalers reach the installation's metrics API; None when it has none."""
+
+    @property
+    def has_metrics_api(self) -> bool:
+        """Whether the installation has a metrics API, reached or not."""
+        return self.metrics_api is not None
 
     def child(self, resource: Resource) -> Child | None:
         """The child of a kind, if it is there and belongs to the model."""

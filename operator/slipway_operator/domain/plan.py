@@ -144,8 +144,8 @@ def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] 
         service_account(model),
         cache_pvc(model, claim.live_fields() if claim else None),
         service(model),
-        deployment(model, image),
-        horizontal_pod_autoscaler(model),
+        deployment(model, image, observed.has_metrics_api),
+        horizontal_pod_autoscaler(model, observed.has_metrics_api),
         pod_disruption_budget(model),
     )
     return {ref_of(manifest): with_hash(manifest) for manifest in manifests if manifest is not None}

@@ -114,7 +114,7 @@ def _verdict(
 
 
 def _wanted(observed: Observed, child: Child | None) -> int:
-    applied = applied_replicas(observed.model)
+    applied = applied_replicas(observed.model, observed.has_metrics_api)
     if applied is not None:
         return applied
     return int(child.live_fields()["spec"].get("replicas", 1)) if child else 1

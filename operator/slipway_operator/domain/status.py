@@ -11,7 +11,7 @@ from slipway_crds.base import CustomResource
 from slipway_crds.conditions import Condition, ConditionType, Reason, condition, set_condition
 from slipway_crds.model_deployment import ModelDeploymentStatus
 from slipway_crds.names import GROUP, MANAGED_BY, child_name, selector_labels
-from slipway_operator.domain.builders.hpa import autoscaling_state
+from slipway_operator.domain.autoscaling import autoscaling_state
 from slipway_operator.domain.external import is_external
 from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.readiness import Readiness
@@ -28,7 +28,7 @@ _CALM: Final = frozenset({Reason.SUSPENDED, Reason.SCALED_TO_ZERO, Reason.NOT_IM
 def model_status(observed: Observed, state: Readiness, now: datetime) -> dict[str, Any]:
     """The status of a ModelDeployment."""
     model = observed.model
-    scaling = autoscaling_state(model)
+    scaling = autoscaling_state(observed)
     new = [
         (ConditionType.READY, state.ready, state.reason, state.message),
         (ConditionType.PROGRESSING, state.progressing, *_progress(state)),

@@ -18,6 +18,7 @@ from slipway_operator.adapters.metrics_api.tls import Tls
 from slipway_operator.app.metrics_api import sampler, upkeep
 from slipway_operator.app.metrics_api.sampler import Sampler
 from slipway_operator.app.metrics_api.upkeep import Upkeep
+from slipway_operator.domain.metrics_api.state import RegistrationState
 
 _log: Final = logging.getLogger(__name__)
 
@@ -37,30 +38,50 @@ class MetricsApiSettings:
     upkeep_seconds: float = upkeep.INTERVAL_SECONDS
 
 
-async def serve_metrics_api(
-    settings: MetricsApiSettings,
-    api: KubeApi,
-    registration: KubernetesRegistration,
-    now: Callable[[], datetime],
-    listening: Callable[[Upkeep, int], None] = lambda _upkeep, _port: None,
-) -> None:
-    """Serve until cancelled. ``listening`` is told the upkeep, which has the state, and the port.
+class MetricsApi:
+    """The metrics API of one replica."""
 
-    Raises:
-        OSError: the port is taken.
-    """
-    keeper = Upkeep(registration)
-    tls = Tls(await keeper.prepare(), keeper.front_proxy.ca)
-    async with reading_pods(settings.control_port) as pods:
-        asking = Sampler(
-            FollowedPods(api, settings.namespaces), pods, time.monotonic, now, interval=settings.sample_seconds
-        )
-        access = KubernetesAccess(api, time.monotonic)
-        serving = serving_metrics_api(
-            settings.host, settings.port, tls.context, lambda: keeper.front_proxy, access, asking.answer
-        )
-        async with serving as port, asyncio.TaskGroup() as group:
-            _log.info("metrics API on port %d", port)
-            listening(keeper, port)
-            group.create_task(asking.run())
-            group.create_task(keeper.run(tls, settings.upkeep_seconds))
+    def __init__(
+        self,
+        settings: MetricsApiSettings,
+        api: KubeApi,
+        registration: KubernetesRegistration,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._api = api
+        self._now = now
+        self._upkeep = Upkeep(registration)
+        self.port: int | None = None
+        """The port, while it listens."""
+
+    @property
+    def state(self) -> RegistrationState:
+        """Whether autoscalers reach it."""
+        return self._upkeep.state
+
+    @property
+    def settled(self) -> bool:
+        """Whether it listens, or cannot: a cluster without aggregated APIs gets the rest of the operator."""
+        return self.port is not None or self.state.problem is not None
+
+    async def run(self) -> None:
+        """Serve until cancelled.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        tls = Tls(await self._upkeep.prepare(), self._upkeep.front_proxy.ca)
+        settings = self._settings
+        async with reading_pods(settings.control_port) as pods:
+            followed = FollowedPods(self._api, settings.namespaces)
+            asking = Sampler(followed, pods, time.monotonic, self._now, interval=settings.sample_seconds)
+            access = KubernetesAccess(self._api, time.monotonic)
+            serving = serving_metrics_api(
+                settings.host, settings.port, tls.context, lambda: self._upkeep.front_proxy, access, asking.answer
+            )
+            async with serving as port, asyncio.TaskGroup() as group:
+                _log.info("metrics API on port %d", port)
+                self.port = port
+                group.create_task(asking.run())
+                group.create_task(self._upkeep.run(tls, settings.upkeep_seconds))

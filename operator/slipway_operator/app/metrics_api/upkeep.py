@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import ssl
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from slipway_operator.domain.errors import ClusterError
 from slipway_operator.domain.metrics_api.identity import FrontProxy, FrontProxyError
 from slipway_operator.domain.metrics_api.serving import ServingIdentity, ServingPair
+from slipway_operator.domain.metrics_api.state import SETTING_UP, RegistrationState
 
 _log: Final = logging.getLogger(__name__)
 INTERVAL_SECONDS: Final = 30.0
@@ -40,23 +40,13 @@ class Exchangeable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RegistrationState:
-    """Whether autoscalers reach our metrics, for conditions and metrics."""
-
-    registered: bool
-    message: str
-    foreign: tuple[str, ...] = ()
-    """APIServices of somebody else who serves the API."""
-
-
 class Upkeep:
     """One replica's upkeep."""
 
     def __init__(self, registration: Registration) -> None:
         self._registration = registration
         self._front_proxy: FrontProxy | None = None
-        self.state = RegistrationState(False, "the metrics API is being set up")
+        self.state = SETTING_UP
         """The newest state."""
 
     @property
@@ -112,4 +102,4 @@ class Upkeep:
         if message != self.state.message:
             _log.warning("%s", message)
         # What is registered stays so when a later look fails.
-        self.state = RegistrationState(self.state.registered, message, self.state.foreign)
+        self.state = RegistrationState(bool(self.state.registered), message, self.state.foreign)

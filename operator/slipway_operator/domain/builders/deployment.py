@@ -16,8 +16,8 @@ _SHUTDOWN_MARGIN_SECONDS: Final = 15
 _SCHEDULE_AND_PULL_SECONDS: Final = 1800
 
 
-def deployment(model: ModelDeployment, image: str) -> Manifest:
-    """Without ``spec.replicas`` while an autoscaler owns that field."""
+def deployment(model: ModelDeployment, image: str, pod_metrics: bool) -> Manifest:
+    """Without ``spec.replicas`` while an autoscaler owns that field; ``pod_metrics`` as `supported_metrics` has it."""
     startup = math.ceil(parse_duration(model.spec.lifecycle.startup_timeout))
     spec: dict[str, Any] = {
         "revisionHistoryLimit": 2,
@@ -27,19 +27,19 @@ def deployment(model: ModelDeployment, image: str) -> Manifest:
         "selector": {"matchLabels": selector_labels(model.metadata.name)},
         "template": _pod_template(model, image),
     }
-    replicas = applied_replicas(model)
+    replicas = applied_replicas(model, pod_metrics)
     if replicas is not None:
         spec["replicas"] = replicas
     return manifest(model, DEPLOYMENT, spec=spec)
 
 
-def applied_replicas(model: ModelDeployment) -> int | None:
+def applied_replicas(model: ModelDeployment, pod_metrics: bool) -> int | None:
     """The number to apply; None when the autoscaler decides."""
     if model.spec.lifecycle.suspend:
         return 0
     if model.spec.autoscaling is None:
         return fixed_replicas(model)
-    return None if supported_metrics(model) else fewest_replicas(model)
+    return None if supported_metrics(model, pod_metrics) else fewest_replicas(model)
 
 
 def replicas_handover(model: ModelDeployment, live_replicas: int) -> Manifest:

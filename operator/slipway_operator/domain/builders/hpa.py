@@ -1,39 +1,56 @@
-"""The HorizontalPodAutoscaler of a model, for the metrics that the cluster itself provides."""
+"""The HorizontalPodAutoscaler of a model, by what the cluster measures and by what the metrics API tells of pods."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
-from slipway_crds.conditions import Reason
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import child_name
 from slipway_crds.serving_spec import AutoscalingMetric
 from slipway_operator.domain.builders.common import fewest_replicas, manifest
 from slipway_operator.domain.resources import DEPLOYMENT, HPA, Manifest
 
-_RESOURCE_METRICS: Final = ("cpu", "memory")
+RESOURCE_METRICS: Final = ("cpu", "memory")
+POD_METRICS: Final = {
+    "gpuUtilization": "slipway_gpu_utilization_percent",
+    "gpuMemory": "slipway_gpu_memory_percent",
+    "inFlight": "slipway_in_flight_requests",
+    "queueLength": "slipway_queue_length",
+}
+"""Types of the spec by their names in the metrics API."""
 _DEFAULT_METRICS: Final = (AutoscalingMetric(type="cpu", target=80),)
+_DEFAULT_BEHAVIOR: Final = {
+    # A burst that is over before a replica could be there does not bring one.
+    "scaleUp": {
+        "stabilizationWindowSeconds": 15,
+        "policies": [
+            {"type": "Pods", "value": 4, "periodSeconds": 15},
+            {"type": "Percent", "value": 100, "periodSeconds": 15},
+        ],
+    },
+    # What goes must load its weights again to come back: it goes late, and few at a time.
+    "scaleDown": {
+        "stabilizationWindowSeconds": 300,
+        "policies": [
+            {"type": "Pods", "value": 1, "periodSeconds": 60},
+            {"type": "Percent", "value": 20, "periodSeconds": 60},
+        ],
+    },
+}
 
 
-@dataclass(frozen=True)
-class AutoscalingState:
-    """Whether the autoscaler that the spec asks for could be set up."""
+def supported_metrics(model: ModelDeployment, pod_metrics: bool) -> tuple[AutoscalingMetric, ...]:
+    """The metrics of the spec that an HPA can follow here, or the default when it names none.
 
-    ready: bool
-    reason: Reason
-    message: str
-
-
-def supported_metrics(model: ModelDeployment) -> tuple[AutoscalingMetric, ...]:
-    """The metrics of the spec that an HPA can follow here, or the default when it names none."""
+    ``pod_metrics`` says whether the installation has a metrics API.
+    """
     scaling = model.spec.autoscaling
     if scaling is None:
         return ()
-    return tuple(m for m in scaling.metrics or _DEFAULT_METRICS if m.type in _RESOURCE_METRICS)
+    return tuple(m for m in scaling.metrics or _DEFAULT_METRICS if pod_metrics or m.type in RESOURCE_METRICS)
 
 
-def horizontal_pod_autoscaler(model: ModelDeployment) -> Manifest | None:
+def horizontal_pod_autoscaler(model: ModelDeployment, pod_metrics: bool) -> Manifest | None:
     """None without autoscaling, while suspended, and when none of the metrics can be followed."""
-    scaling, metrics = model.spec.autoscaling, supported_metrics(model)
+    scaling, metrics = model.spec.autoscaling, supported_metrics(model, pod_metrics)
     if scaling is None or model.spec.lifecycle.suspend or not metrics:
         return None
     spec: dict[str, Any] = {
@@ -45,34 +62,15 @@ def horizontal_pod_autoscaler(model: ModelDeployment) -> Manifest | None:
         "minReplicas": fewest_replicas(model),
         "maxReplicas": scaling.max_replicas,
         "metrics": [_metric(metric) for metric in metrics],
+        "behavior": scaling.behavior or _DEFAULT_BEHAVIOR,
     }
-    if scaling.behavior:
-        spec["behavior"] = scaling.behavior
     return manifest(model, HPA, spec=spec)
 
 
-def autoscaling_state(model: ModelDeployment) -> AutoscalingState:
-    """What to tell the user about autoscaling."""
-    scaling = model.spec.autoscaling
-    if scaling is None:
-        return AutoscalingState(False, Reason.AUTOSCALING_DISABLED, "spec.autoscaling is not set")
-    ignored = sorted({m.type for m in scaling.metrics or ()} - set(_RESOURCE_METRICS))
-    if ignored:
-        message = f"metrics not supported yet: {', '.join(ignored)}; use cpu or memory"
-        return AutoscalingState(False, Reason.METRIC_NOT_SUPPORTED, message)
-    if scaling.scale_to_zero is not None:
-        message = f"scaleToZero is not supported yet; at least {fewest_replicas(model)} replica keeps running"
-        return AutoscalingState(False, Reason.NOT_IMPLEMENTED, message)
-    requests = (model.spec.resources.requests if model.spec.resources else None) or {}
-    limits = (model.spec.resources.limits if model.spec.resources else None) or {}
-    missing = [m.type for m in supported_metrics(model) if m.type not in requests and m.type not in limits]
-    if missing:
-        message = f"utilisation of {missing[0]} is measured against the request: set resources.requests.{missing[0]}"
-        return AutoscalingState(False, Reason.INVALID_CONFIGURATION, message)
-    message = f"{fewest_replicas(model)} to {scaling.max_replicas} replicas"
-    return AutoscalingState(True, Reason.AUTOSCALING_CONFIGURED, message)
-
-
 def _metric(metric: AutoscalingMetric) -> dict[str, Any]:
-    target = {"type": "Utilization", "averageUtilization": metric.target}
-    return {"type": "Resource", "resource": {"name": metric.type, "target": target}}
+    target: dict[str, Any]
+    if metric.type in RESOURCE_METRICS:
+        target = {"type": "Utilization", "averageUtilization": metric.target}
+        return {"type": "Resource", "resource": {"name": metric.type, "target": target}}
+    target = {"type": "AverageValue", "averageValue": str(metric.target)}
+    return {"type": "Pods", "pods": {"metric": {"name": POD_METRICS[metric.type]}, "target": target}}

@@ -1,0 +1,103 @@
+"""Whether the autoscaler that a spec asks for is set up, and whether it can work."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from slipway_crds.conditions import Reason
+from slipway_crds.model_deployment import ModelDeployment
+from slipway_operator.domain.builders.common import fewest_replicas
+from slipway_operator.domain.builders.hpa import POD_METRICS, RESOURCE_METRICS, supported_metrics
+from slipway_operator.domain.metrics_api.state import RegistrationState
+from slipway_operator.domain.observed import Observed
+from slipway_operator.domain.pods import Diagnosis
+from slipway_operator.domain.resources import HPA
+
+_FAILURES: Final = ("AbleToScale", "ScalingActive")
+"""Conditions of an HPA that say that it cannot work when they are False."""
+
+
+@dataclass(frozen=True)
+class AutoscalingState:
+    """What the condition AutoscalingReady tells."""
+
+    ready: bool
+    reason: Reason
+    message: str
+
+
+def autoscaling_state(observed: Observed) -> AutoscalingState:
+    """What to tell the user about autoscaling."""
+    model = observed.model
+    scaling = model.spec.autoscaling
+    if scaling is None:
+        return AutoscalingState(False, Reason.AUTOSCALING_DISABLED, "spec.autoscaling is not set")
+    child = observed.child(HPA)
+    problem = _left_out(observed) or _cannot_be_measured(observed)
+    if problem is None and child is not None:
+        problem = _unreachable(observed, child.status) or _failing(child.status)
+    if problem is not None:
+        return AutoscalingState(False, problem.reason, problem.message)
+    message = f"{fewest_replicas(model)} to {scaling.max_replicas} replicas"
+    return AutoscalingState(True, Reason.AUTOSCALING_CONFIGURED, message)
+
+
+def follows_pods(model: ModelDeployment) -> bool:
+    """Whether the spec names metrics that the metrics API tells."""
+    return any(True for _ in _pod_metrics(model))
+
+
+def _pod_metrics(model: ModelDeployment) -> Iterator[str]:
+    """Names in the metrics API of what the spec names."""
+    scaling = model.spec.autoscaling
+    metrics = (scaling.metrics if scaling else None) or ()
+    return (POD_METRICS[metric.type] for metric in metrics if metric.type in POD_METRICS)
+
+
+def _left_out(observed: Observed) -> Diagnosis | None:
+    """Parts of the spec that the HPA does not have."""
+    model = observed.model
+    scaling = model.spec.autoscaling
+    ignored = {m.type for m in (scaling.metrics if scaling else None) or ()}
+    ignored -= {m.type for m in supported_metrics(model, observed.has_metrics_api)}
+    if ignored:
+        words = f"left out: {', '.join(sorted(ignored))}; this installation has no metrics API"
+        message = f"{words}: use {' or '.join(RESOURCE_METRICS)}, or set the chart's metrics.mode to builtin"
+        return Diagnosis(Reason.METRIC_NOT_SUPPORTED, message)
+    if scaling is not None and scaling.scale_to_zero is not None:
+        message = f"scaleToZero is not supported yet; at least {fewest_replicas(model)} replica keeps running"
+        return Diagnosis(Reason.NOT_IMPLEMENTED, message)
+    return None
+
+
+def _cannot_be_measured(observed: Observed) -> Diagnosis | None:
+    resources = observed.model.spec.resources
+    known = {*((resources and resources.requests) or {}), *((resources and resources.limits) or {})}
+    metrics = supported_metrics(observed.model, observed.has_metrics_api)
+    missing = [m.type for m in metrics if m.type in RESOURCE_METRICS and m.type not in known]
+    if not missing:
+        return None
+    message = f"utilisation of {missing[0]} is measured against the request: set resources.requests.{missing[0]}"
+    return Diagnosis(Reason.INVALID_CONFIGURATION, message)
+
+
+def _unreachable(observed: Observed, hpa: Mapping[str, Any]) -> Diagnosis | None:
+    """Why the HPA does not get the metrics of pods, unless it does: somebody else may serve them under our names."""
+    state: RegistrationState | None = observed.metrics_api
+    if state is None or state.problem is None or not follows_pods(observed.model):
+        return None
+    current = (item.get("pods") for item in hpa.get("currentMetrics") or ())
+    told = {item["metric"]["name"] for item in current if item}
+    if told >= set(_pod_metrics(observed.model)) and _failing(hpa) is None:
+        return None
+    return Diagnosis(Reason.METRICS_API_UNAVAILABLE, state.problem[:1024])
+
+
+def _failing(hpa: Mapping[str, Any]) -> Diagnosis | None:
+    """What the HPA itself says of what keeps it from working."""
+    conditions = {item["type"]: item for item in hpa.get("conditions") or ()}
+    found = next((conditions[kind] for kind in _FAILURES if conditions.get(kind, {}).get("status") == "False"), None)
+    if found is None:
+        return None
+    message = f"{found.get('reason', '')}: {found.get('message', '')}"
+    return Diagnosis(Reason.AUTOSCALING_FAILED, message[:1024])
