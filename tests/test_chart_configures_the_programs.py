@@ -35,6 +35,26 @@ def test_the_operator_reads_its_settings(helm: Helm) -> None:
     assert settings.lease_name == "slipway-operator"
     assert set(settings.runtime_images) == set(EngineType) - {EngineType.EXTERNAL}
     assert settings.provider_keys_secret == "slipway-provider-keys"
+    assert settings.metrics is None
+
+
+def test_the_operator_serves_the_metrics_api_where_its_service_leads(helm: Helm) -> None:
+    objects = helm.render("metrics.port=12345", "networkPolicy.enabled=true", release="prod")
+    options = OperatorSettings.from_env(environment(objects, "prod-operator")).metrics
+    assert options is not None
+    (port,) = of_kind(objects, "Service")[options.service]["spec"]["ports"]
+    ports = {item["name"]: item["containerPort"] for item in container(objects, "prod-operator")["ports"]}
+    assert (port["port"], ports[port["targetPort"]]) == (options.service_port, options.port) == (443, 12345)
+    (ingress,) = of_kind(objects, "NetworkPolicy")["prod-operator"]["spec"]["ingress"]
+    assert {item["port"] for item in ingress["ports"]} == set(ports)
+    assert options.secret in of_kind(objects, "Secret")
+    assert options.owner in of_kind(objects, "ClusterRole")
+
+
+@pytest.mark.parametrize(("replicas", "away"), [(1, 0), (2, 1)])
+def test_an_upgrade_leaves_an_operator_to_answer_for_the_metrics_api(helm: Helm, replicas: int, away: int) -> None:
+    deployment = of_kind(helm.render(f"operator.replicas={replicas}"), "Deployment")["slipway-operator"]
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": away}
 
 
 def test_the_router_reads_its_settings(helm: Helm) -> None:
@@ -105,7 +125,7 @@ def test_a_router_may_take_longer_to_stop_than_its_last_request(helm: Helm) -> N
 def test_routers_find_the_keys_that_the_operator_writes(helm: Helm) -> None:
     objects = helm.render(release="prod")
     written = environment(objects, "prod-operator")["SLIPWAY_PROVIDER_KEYS_SECRET"]
-    assert of_kind(objects, "Secret").keys() == {written}
+    assert written in of_kind(objects, "Secret")
     pod = of_kind(objects, "Deployment")["prod-router"]["spec"]["template"]["spec"]
     mount = next(item for item in pod["containers"][0]["volumeMounts"] if item["name"] == "provider-keys")
     assert mount["mountPath"] == environment(objects, "prod-router")["SLIPWAY_PROVIDER_KEYS_DIR"]

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from slipway_operator.domain.metrics_api.serving import api_service_names
 from tests.chart import NAMESPACE, Helm, of_kind
 
 pytestmark = pytest.mark.apiserver
@@ -20,7 +21,7 @@ def _rights(role: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 def test_nothing_is_granted_by_wildcard(helm: Helm) -> None:
     objects = helm.render()
     roles = [*of_kind(objects, "ClusterRole").values(), *of_kind(objects, "Role").values()]
-    assert len(roles) == 5
+    assert len(roles) == 6
     assert not [right for role in roles for right in _rights(role) if "*" in right]
 
 
@@ -71,6 +72,32 @@ def test_at_home_the_operator_has_its_lease_and_the_keys_of_providers(helm: Helm
         (("coordination.k8s.io", "leases", "update"), "slipway-operator"),
         *((("", "secrets", verb), "slipway-provider-keys") for verb in ("create", "get", "patch")),
     }
+
+
+def test_the_metrics_api_may_be_registered_under_its_own_names_only(helm: Helm) -> None:
+    objects = helm.render()
+    role = of_kind(objects, "ClusterRole")["slipway-metrics-api"]
+    unnamed = [right for rule in role["rules"] if "resourceNames" not in rule for right in _rights({"rules": [rule]})]
+    assert unnamed == [("apiregistration.k8s.io", "apiservices", "list")]
+    named = {name for rule in role["rules"] for name in rule.get("resourceNames", ())}
+    assert named == {*api_service_names(), "slipway-metrics-api"}
+    bindings = of_kind(objects, "ClusterRoleBinding")
+    assert {name: binding["roleRef"]["name"] for name, binding in bindings.items() if "metrics" in name} == {
+        "slipway-metrics-api": "slipway-metrics-api",
+        "slipway-metrics-api-auth": "system:auth-delegator",
+    }
+    reader = of_kind(objects, "RoleBinding")["kube-system/slipway-metrics-api-proxy"]
+    assert reader["roleRef"]["name"] == "extension-apiserver-authentication-reader"
+    secrets = of_kind(objects, "Role")["slipway-operator-home"]["rules"][2]
+    assert secrets["resourceNames"] == ["slipway-provider-keys", "slipway-metrics-api"]
+
+
+@pytest.mark.parametrize("value", ["metrics.mode=none", "operator.replicas=0", "watchNamespaces={team-a}"])
+def test_without_a_metrics_api_nothing_of_it_is_there(helm: Helm, value: str) -> None:
+    names = [item["metadata"]["name"] for item in helm.render(value)]
+    assert not [name for name in names if "metrics" in name]
+    home = of_kind(helm.render(value), "Role")["slipway-operator-home"]
+    assert home["rules"][2]["resourceNames"] == ["slipway-provider-keys"]
 
 
 def test_who_may_edit_models_may_not_make_keys(helm: Helm) -> None:

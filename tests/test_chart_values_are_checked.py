@@ -44,6 +44,8 @@ def test_the_readme_lists_every_value_with_its_default() -> None:
         ("runtime.images.gpt=x", "additional properties 'gpt' not allowed"),
         ("watchNamespaces={Team_A}", "'Team_A' does not match pattern"),
         ("router.logLevel=loud", "value must be one of 'debug', 'info', 'warning', 'error'"),
+        ("metrics.mode=prometheus", "value must be one of 'builtin', 'none'"),
+        ("metrics.port=443", "minimum: got 443, want 1,024"),
         ("image.tag=a b", "does not match pattern"),
         ("router.config.limits.failMode=open", "additional properties 'failMode' not allowed"),
         ("router.config.limits.fail_mode=ajar", "value must be one of 'open', 'closed'"),

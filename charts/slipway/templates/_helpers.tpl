@@ -53,6 +53,19 @@ app.kubernetes.io/component: {{ .component }}
 {{ include "slipway.name" (dict "root" . "component" "provider-keys") }}
 {{- end }}
 
+{{/*
+How models are scaled by the metrics of their pods: builtin or none. The metrics API is one for the whole cluster, so a
+release with rights in named namespaces only has none; nor has one without an operator, which would hold up the cluster.
+*/}}
+{{- define "slipway.metricsMode" -}}
+{{ if or .Values.watchNamespaces (eq (int .Values.operator.replicas) 0) }}none{{ else }}{{ .Values.metrics.mode }}{{ end }}
+{{- end }}
+
+{{/* Service, certificate and rights of the metrics API. */}}
+{{- define "slipway.metricsApi" -}}
+{{ include "slipway.name" (dict "root" . "component" "metrics-api") }}
+{{- end }}
+
 {{/* Pod security of the level "restricted". */}}
 {{- define "slipway.podSecurityContext" -}}
 runAsNonRoot: true
