@@ -78,7 +78,7 @@ def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc
 
     It is not registered any more afterwards.
     """
-    server.kubectl.apply(_service(namespace))
+    server.kubectl.apply(service_on_loopback(namespace, SERVICE))
     port, pods, told = free_port(), Pods(free_port()), list[MetricsApi]()
     ends, loops = asyncio.Event(), list[asyncio.AbstractEventLoop]()
 
@@ -168,12 +168,13 @@ async def _pods_answering(pods: Pods) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-def _service(namespace: str) -> str:
+def service_on_loopback(namespace: str, name: str) -> str:
+    """YAML of a Service that leads to this machine, at whatever port it is asked for."""
     spec = {"type": "ExternalName", "externalName": "localhost"}
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": SERVICE, "namespace": namespace},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": spec,
     }
     return yaml.safe_dump(service)

@@ -15,15 +15,16 @@ async def serving_health(host: str, port: int, metrics: Metrics, ready: Callable
     Raises:
         OSError: the port is taken.
     """
+
+    async def readiness(_: web.Request) -> web.Response:
+        known = ready()
+        return web.json_response({"status": "ok" if known else "starting"}, status=200 if known else 503)
+
+    async def samples(_: web.Request) -> web.Response:
+        return web.Response(body=metrics.render(), headers={"Content-Type": metrics.content_type})
+
     app = web.Application()
-    app.add_routes(
-        [
-            web.get("/livez", _answer),
-            # A replica that waits for the Lease is as ready as the leader: it takes over when needed.
-            web.get("/readyz", lambda _: _readiness(ready())),
-            web.get("/metrics", lambda _: _metrics(metrics)),
-        ]
-    )
+    app.add_routes([web.get("/livez", _liveness), web.get("/readyz", readiness), web.get("/metrics", samples)])
     runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=15)
     await runner.setup()
     try:
@@ -34,14 +35,6 @@ async def serving_health(host: str, port: int, metrics: Metrics, ready: Callable
         await runner.cleanup()
 
 
-async def _answer(_: web.Request) -> web.Response:
+async def _liveness(_: web.Request) -> web.Response:
     # That the event loop comes to answer is what there is to know: every request to the API server has a deadline.
     return web.json_response({"status": "ok"})
-
-
-async def _readiness(ready: bool) -> web.Response:
-    return web.json_response({"status": "ok" if ready else "starting"}, status=200 if ready else 503)
-
-
-async def _metrics(metrics: Metrics) -> web.Response:
-    return web.Response(body=metrics.render(), headers={"Content-Type": metrics.content_type})

@@ -12,12 +12,11 @@ from slipway_crds.names import CONTROL_PORT
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.metrics_api.access import KubernetesAccess
 from slipway_operator.adapters.metrics_api.pod_metrics import FollowedPods, reading_pods
-from slipway_operator.adapters.metrics_api.registration import KubernetesRegistration
 from slipway_operator.adapters.metrics_api.server import serving_metrics_api
 from slipway_operator.adapters.metrics_api.tls import Tls
 from slipway_operator.app.metrics_api import sampler, upkeep
 from slipway_operator.app.metrics_api.sampler import Sampler
-from slipway_operator.app.metrics_api.upkeep import Upkeep
+from slipway_operator.app.metrics_api.upkeep import Registration, Upkeep
 from slipway_operator.domain.metrics_api.state import RegistrationState
 
 _log: Final = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class MetricsApi:
         self,
         settings: MetricsApiSettings,
         api: KubeApi,
-        registration: KubernetesRegistration,
+        registration: Registration,
         now: Callable[[], datetime],
     ) -> None:
         self._settings = settings
