@@ -70,9 +70,13 @@ async def test_it_settles(api: KubeApi, problem: Exception | None, listens: bool
     metrics_api = MetricsApi(MetricsApiSettings("127.0.0.1", free_port()), api, registration, utc_now)
     serving = asyncio.create_task(metrics_api.run())
     await asyncio.sleep(0)
-    assert not metrics_api.settled
+
+    def settled() -> bool:
+        return metrics_api.settled
+
+    assert not settled()
     registration.answered.set()
-    await asyncio.to_thread(eventually, "it settles", lambda: metrics_api.settled, bool, within=10)
+    await asyncio.to_thread(eventually, "it settles", settled, bool, within=10)
     assert (metrics_api.port is not None) == listens
     serving.cancel()
     await asyncio.wait({serving})
