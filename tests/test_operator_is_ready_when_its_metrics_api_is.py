@@ -92,4 +92,4 @@ async def test_the_admin_port_tells_it() -> None:
 
         assert (await status("/livez"), await status("/readyz")) == (200, 503)
         ready = True
-        assert (await status("/livez"), await status("/readyz")) == (200, 200)
+        assert [await status(path) for path in ("/livez", "/readyz", "/metrics")] == [200, 200, 200]

@@ -52,7 +52,7 @@ class MetricsApi:
         self._now = now
         self._upkeep = Upkeep(registration)
         self.port: int | None = None
-        """The port, while it listens."""
+        """The port, once it listens."""
 
     @property
     def state(self) -> RegistrationState:
