@@ -119,7 +119,7 @@ COPY --from=operator-dependencies /opt/slipway /opt/slipway
 COPY --from=operator-code /opt/slipway /opt/slipway
 LABEL org.opencontainers.image.title="slipway-operator"
 USER 10001:10001
-EXPOSE 9090
+EXPOSE 9090 10250
 ENTRYPOINT ["slipway-operator"]
 
 FROM base AS router

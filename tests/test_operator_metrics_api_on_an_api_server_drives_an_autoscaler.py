@@ -1,45 +1,22 @@
 """Kubernetes' own HorizontalPodAutoscaler controller scales a model by the operator's metrics API."""
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cluster import binaries
 from tests.cluster.apiserver import ApiServer
-from tests.cluster.controlplane import ControlPlane
 from tests.cluster.paths import Paths
-from tests.cluster.progress import Progress
+from tests.controllers import controller
 from tests.eventually import eventually
 from tests.metrics_apis import follow, make_pod, serving
-from tests.runtimes import free_port
 
 pytestmark = pytest.mark.apiserver
 
 IN_FLIGHT = "slipway_in_flight_requests"
 TARGET = 4  # of `follow`
-
-
-@contextmanager
-def autoscaler(server: ApiServer, paths: Paths, folder: Path) -> Iterator[Path]:
-    """The controller manager with this controller alone: nothing makes or removes pods. Gives its log."""
-    built = binaries.ensure(paths, binaries.CONTROL_PLANE, Progress())
-    plane = ControlPlane(built, server.certificates, folder, "127.0.0.1")
-    chosen = ["--controllers=horizontal-pod-autoscaler-controller", f"--secure-port={free_port()}"]
-    quick = ["--horizontal-pod-autoscaler-sync-period=1s"]
-    log = folder / "kube-controller-manager.log"
-    with log.open("wb") as output:
-        command = [*plane.controller_manager(server.kubeconfig), *chosen, *quick]
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        yield log
-    finally:
-        process.kill()
-        process.wait(20)
+CONTROLLER = ("horizontal-pod-autoscaler-controller", "--horizontal-pod-autoscaler-sync-period=1s")
 
 
 def deployment(namespace: str) -> dict[str, Any]:
@@ -66,7 +43,10 @@ def test_load_scales_up_and_its_end_scales_down(
     def replicas() -> int:
         return int(kubectl.get("deployment", "chat", "-n", namespace)["spec"]["replicas"])
 
-    with serving(apiserver, namespace) as metrics_api, autoscaler(apiserver, cluster_paths, tmp_path) as log:
+    with (
+        serving(apiserver, namespace) as metrics_api,
+        controller(apiserver, cluster_paths, tmp_path, *CONTROLLER) as log,
+    ):
         metrics_api.pods.texts["127.0.9.1"] = f"slipway_runtime_in_flight {TARGET * 3}\n"
         eventually("three replicas", replicas, lambda seen: seen == 3, within=60)
         current = kubectl.get("hpa", "chat", "-n", namespace)["status"]["currentMetrics"][0]["pods"]
