@@ -75,8 +75,8 @@ class Autoscaling(ApiModel):
     scale_to_zero: ScaleToZero | None = None
     """Sleep when idle. Left out: never."""
     behavior: OpaqueObject | None = None
-    """`behavior` of a HorizontalPodAutoscaler (autoscaling/v2), passed on as it is. Default: more after 15s of need, fewer after 5m
-    without, few at a time."""
+    """`behavior` of a HorizontalPodAutoscaler (autoscaling/v2), passed on as it is. Default: more after 15s of
+    need, fewer after 5m without, few at a time."""
 
 
 class Queue(ApiModel):
