@@ -21,7 +21,7 @@ pytestmark = pytest.mark.apiserver
 @pytest.fixture
 def server(cluster_paths: Paths) -> Iterator[ApiServer]:
     """One of its own: the garbage collector would tidy up after other tests."""
-    server = ApiServer(cluster_paths, "uninstall", Progress())
+    server = ApiServer(cluster_paths, "gone", Progress())
     server.down()
     server.up()
     yield server
