@@ -8,16 +8,16 @@ from typing import Any, Final
 import aiohttp
 
 from slipway_crds.names import CONTROL_PORT
+from slipway_operator.adapters.control_ports import ask_runtime
 from slipway_operator.domain.devices import DeviceReport
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
 _LONGEST_ANSWER: Final = 64 * 1024
 _LONGEST_WORDS: Final = 512
 _DEVICES: Final = ("cpu", "cuda")
 
 
 class HttpRuntimeStates:
-    """Asks over HTTP. What a pod answers is its user's: it is bounded, and only what fits is taken."""
+    """Asks over HTTP. Of an answer, only what fits is taken."""
 
     def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
         self._session = session
@@ -25,12 +25,10 @@ class HttpRuntimeStates:
 
     async def device(self, ip: str) -> DeviceReport | None:
         """The device of the runtime at ``ip``; None when there was no answer."""
-        host = f"[{ip}]" if ":" in ip else ip
-        url = f"http://{host}:{self._port}/state"
+        body = await ask_runtime(self._session, ip, self._port, "/state", _LONGEST_ANSWER)
         try:
-            async with self._session.get(url, timeout=_TIMEOUT, allow_redirects=False) as answer:
-                return _report(json.loads(await _bounded(answer.content))) if answer.status == 200 else None
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError):
+            return _report(json.loads(body)) if body is not None else None
+        except (ValueError, RecursionError):
             return None
 
 
@@ -39,15 +37,6 @@ async def asking_runtimes(port: int = CONTROL_PORT) -> AsyncIterator[HttpRuntime
     """An `HttpRuntimeStates` for the length of a ``with`` block. Each runtime is asked once: no connection is kept."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield HttpRuntimeStates(session, port)
-
-
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for chunk in content.iter_any():
-        body += chunk
-        if len(body) > _LONGEST_ANSWER:
-            raise ValueError("the answer is too long")
-    return bytes(body)
 
 
 def _report(state: Any) -> DeviceReport | None:

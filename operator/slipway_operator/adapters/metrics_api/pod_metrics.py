@@ -7,6 +7,7 @@ from typing import Any, Final
 import aiohttp
 
 from slipway_crds.names import CONTROL_PORT, LABEL_MODEL, LABEL_NAME, MODEL_APP_NAME
+from slipway_operator.adapters.control_ports import ask_runtime
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.domain.metrics_api.exposition import read_series
 from slipway_operator.domain.metrics_api.readings import Target
@@ -14,7 +15,6 @@ from slipway_operator.domain.metrics_api.table import SOURCES, Snapshot
 from slipway_operator.domain.metrics_api.targets import followed_models, target_of
 from slipway_operator.domain.resources import HPA, POD
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=3.0)
 _LONGEST_ANSWER: Final = 4 * 1024 * 1024
 _MOST_CONNECTIONS: Final = 64
 _MODELS_AT_ONCE: Final = 50
@@ -22,7 +22,7 @@ _MODELS_AT_ONCE: Final = 50
 
 
 class HttpPodMetrics:
-    """Asks over HTTP. What a pod answers is its user's: it is bounded, and only known series are taken."""
+    """Asks over HTTP. Of an answer, only known series are taken."""
 
     def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
         self._session = session
@@ -30,16 +30,11 @@ class HttpPodMetrics:
 
     async def read(self, ip: str) -> Snapshot | None:
         """What the pod at ``ip`` tells now; None when there was no answer."""
-        host = f"[{ip}]" if ":" in ip else ip
-        url = f"http://{host}:{self._port}/metrics"
+        body = await ask_runtime(self._session, ip, self._port, "/metrics", _LONGEST_ANSWER)
         try:
-            async with self._session.get(url, timeout=_TIMEOUT, allow_redirects=False) as answer:
-                if answer.status != 200:
-                    return None
-                text = await _bounded(answer.content)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return read_series(body.decode(), SOURCES) if body is not None else None
+        except UnicodeDecodeError:
             return None
-        return read_series(text, SOURCES)
 
 
 @asynccontextmanager
@@ -85,12 +80,3 @@ def _pod_lists(followed: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
         for first in range(0, len(names), _MODELS_AT_ONCE):
             chosen = ",".join(names[first : first + _MODELS_AT_ONCE])
             yield POD.path(namespace), f"{LABEL_NAME}={MODEL_APP_NAME},{LABEL_MODEL} in ({chosen})"
-
-
-async def _bounded(content: aiohttp.StreamReader) -> str:
-    body = bytearray()
-    async for chunk in content.iter_any():
-        body += chunk
-        if len(body) > _LONGEST_ANSWER:
-            raise ValueError("the answer is too long")
-    return body.decode()
