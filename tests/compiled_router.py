@@ -11,30 +11,25 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.paths import Paths, locked
+from tests.cluster.paths import Paths
 from tests.cluster.shell import run
+from tests.kept_folders import kept_folder
 
 _ROOT: Final = Path(__file__).parent.parent
 _PACKAGES: Final = ("router/slipway_router", "crds/slipway_crds")
 _SCRIPT: Final = _ROOT / "router" / "compile.sh"
-_KEPT: Final = 2
 _COMPILE_SECONDS: Final = 600
 
 
 def compiled_router() -> Path:
     """A folder with the packages of the router, made if it is missing: a minute of work for a C compiler."""
-    folder = Paths.from_environment(os.environ).cache / "compiled-router"
-    target = folder / _digest()
-    with locked(folder / "lock"):
-        if not (target / "complete").exists():
-            shutil.rmtree(target, ignore_errors=True)
-            for package in _PACKAGES:
-                copied = target / Path(package).name
-                shutil.copytree(_ROOT / package, copied, ignore=shutil.ignore_patterns("__pycache__"))
-            run([_SCRIPT, target, sys.executable], timeout=_COMPILE_SECONDS)
-            _prune(folder)
-        (target / "complete").touch()
-    return target
+    return kept_folder(Paths.from_environment(os.environ).cache / "compiled-router", _digest(), _compile)
+
+
+def _compile(target: Path) -> None:
+    for package in _PACKAGES:
+        shutil.copytree(_ROOT / package, target / Path(package).name, ignore=shutil.ignore_patterns("__pycache__"))
+    run([_SCRIPT, target, sys.executable], timeout=_COMPILE_SECONDS)
 
 
 def _digest() -> str:
@@ -44,12 +39,6 @@ def _digest() -> str:
         digest.update(f"{path.relative_to(_ROOT)}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]
-
-
-def _prune(folder: Path) -> None:
-    marks = sorted(folder.glob("*/complete"), key=lambda mark: mark.stat().st_mtime)
-    for mark in marks[: -_KEPT + 1]:
-        shutil.rmtree(mark.parent)
 
 
 if __name__ == "__main__":

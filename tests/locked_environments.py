@@ -2,17 +2,16 @@
 
 import hashlib
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.cluster.paths import Paths, locked
+from tests.cluster.paths import Paths
 from tests.cluster.shell import run
+from tests.kept_folders import kept_folder
 
 ROOT: Final = Path(__file__).parent.parent
-_KEPT: Final = 2
 _INSTALL_SECONDS: Final = 1800
 
 
@@ -27,15 +26,7 @@ class LockedEnvironment:
         lock = ROOT / "requirements" / f"{self.name}.txt"
         folder = Paths.from_environment(os.environ).cache / self.name
         digest = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:12]
-        environment = folder / digest
-        with locked(folder / "lock"):
-            if not (environment / "complete").exists():
-                shutil.rmtree(environment, ignore_errors=True)
-                _make(environment, lock)
-                _prune(folder)
-            # The newest by this is the one in use.
-            (environment / "complete").touch()
-        return environment / "bin" / "python"
+        return kept_folder(folder, digest, lambda environment: _make(environment, lock)) / "bin" / "python"
 
 
 def _make(environment: Path, lock: Path) -> None:
@@ -44,9 +35,3 @@ def _make(environment: Path, lock: Path) -> None:
     interpreter = str(environment / "bin" / "python")
     locked_only = ["--no-deps", "--require-hashes", "--requirement", str(lock)]
     run([uv, "pip", "install", "--quiet", "--python", interpreter, *locked_only], timeout=_INSTALL_SECONDS)
-
-
-def _prune(folder: Path) -> None:
-    marks = sorted(folder.glob("*/complete"), key=lambda mark: mark.stat().st_mtime)
-    for mark in marks[: -_KEPT + 1]:
-        shutil.rmtree(mark.parent)
