@@ -10,6 +10,7 @@ from slipway_operator.app.devices import Devices
 from slipway_operator.app.keys import KeyReconciler
 from slipway_operator.app.models import ModelReconciler
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.sleeping import Sleeping
 from slipway_operator.domain.images import EngineImage
 from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.plan import PlanSettings
@@ -61,7 +62,14 @@ class Operator:
         self.devices = Devices(self.runtimes, self._enqueue)
         self.provider_keys = ProviderKeys(self.world, cluster, PROVIDER_KEYS, self._enqueue)
         self.models = ModelReconciler(
-            self.world, cluster, settings, self.devices, self.provider_keys, lambda: metrics_api, **clocks
+            self.world,
+            cluster,
+            settings,
+            self.devices,
+            self.provider_keys,
+            Sleeping(self.runtimes, self.clock.now),
+            lambda: metrics_api,
+            **clocks,
         )
         self.keys = KeyReconciler(self.world, cluster, **clocks)
 

@@ -73,7 +73,7 @@ def test_waking_from_suspension_gives_the_autoscaler_something_to_scale(cluster:
         ({}, "False", "AutoscalingDisabled"),
         (SCALED, "True", "AutoscalingConfigured"),
         ({"autoscaling": {"maxReplicas": 3}}, "False", "InvalidConfiguration"),
-        ({"autoscaling": {"maxReplicas": 3, "scaleToZero": {}}}, "False", "NotImplemented"),
+        ({**SCALED, "autoscaling": {"maxReplicas": 3, "scaleToZero": {}}}, "True", "AutoscalingConfigured"),
     ],
 )
 def test_the_condition_says_whether_the_autoscaler_is_set_up(

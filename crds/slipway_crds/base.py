@@ -66,10 +66,21 @@ def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _rfc3339_micro(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 Timestamp = Annotated[
     AwareDatetime, PlainSerializer(_rfc3339, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
 """A moment as ``metav1.Time``: RFC 3339, UTC, whole seconds."""
+
+MicroTimestamp = Annotated[
+    AwareDatetime,
+    PlainSerializer(_rfc3339_micro, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment as ``metav1.MicroTime``: RFC 3339, UTC, with microseconds."""
 
 _QUANTITY: Final = r"^([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|e[0-9]+)?$"
 _QUANTITY_LENGTH: Final = 32

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from slipway_crds.base import ApiModel, CustomResource, Rule, Timestamp
+from slipway_crds.base import ApiModel, CustomResource, MicroTimestamp, Rule
 from slipway_crds.conditions import Condition
 from slipway_crds.engines import ENGINES, EngineType, Task
 from slipway_crds.names import API_VERSION
@@ -155,8 +155,8 @@ SeenCount = Annotated[int, Field(ge=0, json_schema_extra={"format": "int32"})]
 class Demand(ApiModel):
     """What routers saw; written by the router alone."""
 
-    last_active_at: Timestamp | None = None
-    """When a request for the model last ran."""
+    last_active_at: MicroTimestamp | None = None
+    """When a request for the model last ran or waited."""
     waiting: SeenCount | None = None
     """Requests that wait for a replica."""
 
@@ -191,6 +191,8 @@ class ModelDeploymentStatus(ApiModel):
     """Image that the pods run."""
     device: Annotated[str, Field(max_length=32)] | None = None
     """What ready pods compute on: `cpu` or `cuda`."""
+    asleep_since: MicroTimestamp | None = None
+    """Since when the model has no replica because nobody asked; left out while it is awake."""
     demand: Demand | None = None
     """What routers saw."""
 

@@ -10,10 +10,14 @@ from slipway_crds.workload_spec import ObjectName, PodTemplate, Resources
 
 MAX_DRAIN_SECONDS: Final = 3600
 MAX_STARTUP_SECONDS: Final = 86_400
+MIN_IDLE_SECONDS: Final = 10
 
 Count = Annotated[int, Field(ge=0, le=1000, json_schema_extra={"format": "int32"})]
 PositiveCount = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"format": "int32"})]
 _Tokens = Annotated[int, Field(ge=1, le=10_000_000, json_schema_extra={"format": "int32"})]
+
+CronSchedule = Annotated[str, Field(max_length=64, pattern=r"^\S+( \S+){4}$")]
+"""Five fields as in crontab(5), with one space between."""
 
 MetricType = Literal["cpu", "memory", "gpuUtilization", "gpuMemory", "inFlight", "queueLength"]
 
@@ -31,8 +35,29 @@ class AutoscalingMetric(ApiModel):
 class ScaleToZero(ApiModel):
     """Sleep when nobody asks."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel="!has(self.idleAfter) || duration(self.idleAfter) >= duration('10s')",
+            message="idleAfter must be at least 10s: routers tell of requests every few seconds only",
+            holds=lambda scale: parse_duration(scale.idle_after) >= MIN_IDLE_SECONDS,
+        ),
+    )
+
     idle_after: Duration = "15m"
-    """How long without a request before the last replica goes. Default: 15m."""
+    """How long without a request, since a replica was ready, before the last one goes. Default: 15m."""
+
+
+class WarmWindow(ApiModel):
+    """A time of the week in which a model keeps replicas, whether it is used or not."""
+
+    start: CronSchedule
+    """When it begins: minute, hour, day of month, month and day of week, for example `0 8 * * 1-5`."""
+    end: CronSchedule
+    """When it ends, in the same form, for example `0 18 * * 1-5`."""
+    time_zone: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$")] = "Etc/UTC"
+    """Of both times, as the IANA names it, for example `Europe/Berlin`. Default: Etc/UTC."""
+    min_replicas: PositiveCount = 1
+    """Fewest replicas meanwhile. Default: 1."""
 
 
 class Autoscaling(ApiModel):
@@ -54,10 +79,16 @@ class Autoscaling(ApiModel):
             message="a model that scales to zero has minReplicas 0 or 1; leave out scaleToZero to keep more running",
             holds=lambda scaling: scaling.min_replicas <= 1 or scaling.scale_to_zero is None,
         ),
+        Rule(
+            cel="!has(self.warmWindows) || self.warmWindows.all(window, !has(window.minReplicas) || "
+            "window.minReplicas <= self.maxReplicas)",
+            message="minReplicas of a warm window must not exceed maxReplicas",
+            holds=lambda scaling: all(w.min_replicas <= scaling.max_replicas for w in scaling.warm_windows or ()),
+        ),
     )
 
     min_replicas: Count = 1
-    """Fewest replicas while awake. Default: 1."""
+    """Fewest replicas while awake. With `scaleToZero`, a new model starts asleep if this is 0. Default: 1."""
     max_replicas: PositiveCount
     """Most replicas."""
     metrics: (
@@ -74,6 +105,14 @@ class Autoscaling(ApiModel):
     """Signals to follow; the one that asks for most replicas wins. Default: cpu at 80."""
     scale_to_zero: ScaleToZero | None = None
     """Sleep when idle. Left out: never."""
+    warm_windows: (
+        Annotated[
+            tuple[WarmWindow, ...],
+            Field(min_length=1, max_length=8, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+        ]
+        | None
+    ) = None
+    """Times in which more replicas are the fewest. Of several that are open, the largest `minReplicas` counts."""
     behavior: OpaqueObject | None = None
     """`behavior` of a HorizontalPodAutoscaler (autoscaling/v2), passed on as it is. Default: more after 15s of
     need, fewer after 5m without, few at a time."""

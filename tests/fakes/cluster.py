@@ -211,6 +211,11 @@ class FakeRuntimes:
     def __init__(self) -> None:
         self.answers: dict[str, DeviceReport] = {}
         self.asked: list[str] = []
+        self.requests: dict[str, int] = {}
+        """Requests at work, by the pod's address."""
+
+    async def in_flight(self, ip: str) -> int | None:
+        return self.requests.get(ip)
 
     async def device(self, ip: str) -> DeviceReport | None:
         self.asked.append(ip)

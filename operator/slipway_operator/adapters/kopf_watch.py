@@ -95,8 +95,8 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
         on_event()
         key = _key_of(body)
         if key is not None:
-            is_new = key.resource.kind == body["kind"] and not body.get("status")
-            enqueue(key, 0.0 if is_new or type == "DELETED" else _GATHER_SECONDS)
+            urgent = type == "DELETED" or (key.resource.kind == body["kind"] and _is_urgent(body))
+            enqueue(key, 0.0 if urgent else _GATHER_SECONDS)
 
     for resource in (*_OWNERS, *MODEL_CHILDREN, POD, SECRET):
         kopf.on.event(*_selector(resource), registry=registry, id=f"changed-{resource.plural}")(changed)
@@ -182,6 +182,12 @@ def _index_all(registry: kopf.OperatorRegistry) -> None:
         kopf.index(*_selector(resource), registry=registry, id="children")(children)
     kopf.index(*_selector(POD), registry=registry, id="pods")(pods)
     kopf.index(*_selector(SECRET), registry=registry, id="secrets")(secrets)
+
+
+def _is_urgent(body: Mapping[str, Any]) -> bool:
+    """Whether somebody waits for a pass over a custom resource: it is new, or it sleeps and a request is there."""
+    status = body.get("status") or {}
+    return not status or bool("asleepSince" in status and (status.get("demand") or {}).get("waiting"))
 
 
 def _selector(resource: Resource) -> tuple[str, str, str]:

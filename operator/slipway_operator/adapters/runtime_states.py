@@ -25,11 +25,21 @@ class HttpRuntimeStates:
 
     async def device(self, ip: str) -> DeviceReport | None:
         """The device of the runtime at ``ip``; None when there was no answer."""
+        state = await self._state(ip)
+        return _report(state) if state is not None else None
+
+    async def in_flight(self, ip: str) -> int | None:
+        """The requests that the runtime at ``ip`` works on; None when there was no answer."""
+        requests = (await self._state(ip) or {}).get("inFlight")
+        return requests if isinstance(requests, int) else None
+
+    async def _state(self, ip: str) -> dict[str, Any] | None:
         body = await ask_runtime(self._session, ip, self._port, "/state", _LONGEST_ANSWER)
         try:
-            return _report(json.loads(body)) if body is not None else None
+            state = json.loads(body) if body is not None else None
         except (ValueError, RecursionError):
             return None
+        return state if isinstance(state, dict) else None
 
 
 @asynccontextmanager
@@ -39,9 +49,7 @@ async def asking_runtimes(port: int = CONTROL_PORT) -> AsyncIterator[HttpRuntime
         yield HttpRuntimeStates(session, port)
 
 
-def _report(state: Any) -> DeviceReport | None:
-    if not isinstance(state, dict):
-        return None
+def _report(state: dict[str, Any]) -> DeviceReport:
     device, fallback = state.get("device"), state.get("deviceFallback")
     words = " ".join(fallback.split())[:_LONGEST_WORDS] if isinstance(fallback, str) else None
     return DeviceReport(device if device in _DEVICES else None, words or None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -12,16 +12,17 @@ from slipway_operator.app.children import ECHO_SECONDS, ChildWriter
 from slipway_operator.app.devices import Devices
 from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.sleeping import Sleeping
 from slipway_operator.app.status_writer import StatusWriter
 from slipway_operator.domain.autoscaling import follows_pods
 from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.metrics_api.state import RegistrationState
-from slipway_operator.domain.observed import Observed
+from slipway_operator.domain.observed import Observed, StoredObject
 from slipway_operator.domain.plan import Plan, PlanSettings, plan, plan_inputs
 from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.readiness import readiness
 from slipway_operator.domain.resources import Ref
-from slipway_operator.domain.status import invalid_status, model_status
+from slipway_operator.domain.status import OTHERS_FIELDS, invalid_status, model_status
 
 _FIRST_REPORT_SECONDS: Final = 0.5
 _METRICS_API_SECONDS: Final = 15.0
@@ -38,6 +39,7 @@ class ModelReconciler:
         settings: PlanSettings,
         devices: Devices,
         provider_keys: ProviderKeys,
+        sleeping: Sleeping,
         metrics_api: Callable[[], RegistrationState | None],
         *,
         clock: Callable[[], float],
@@ -47,6 +49,7 @@ class ModelReconciler:
         self._settings = settings
         self._devices = devices
         self._provider_keys = provider_keys
+        self._sleeping = sleeping
         self._metrics_api = metrics_api
         self._now = now
         self._children = ChildWriter(cluster, clock)
@@ -65,17 +68,22 @@ class ModelReconciler:
             self._status.forget(key)
             self._devices.forget(key)
             self._provider_keys.follow(key, None)
+            self._sleeping.forget(key)
             self._nothing_to_do.pop(key, None)
             return None
         try:
-            model = ModelDeployment.model_validate({**stored.body, "status": self._status.live(key, stored)})
+            model = ModelDeployment.model_validate({**stored.body, "status": self._live_status(key, stored)})
         except ValidationError as error:
             return await self._status.write(key, stored, invalid_status(stored.body, error, self._now()))
         self._provider_keys.follow(key, model)
         pods = tuple(self._world.pods(key))
         children = tuple(self._world.children(key))
-        observed = Observed(model, children, pods, self._devices.of(key, pods), self._metrics_api())
-        todo = self._plan(key, observed)
+        observed = Observed(model, children, pods, self._devices.of(key, pods), metrics_api=self._metrics_api())
+        try:
+            observed = await self._sleeping.decide(key, observed)
+            todo = self._plan(key, observed)
+        except ValueError as error:
+            todo = Plan(problem=Diagnosis(Reason.INVALID_CONFIGURATION, f"spec.autoscaling.warmWindows: {error}"))
         outcome = await self._children.execute(key, observed, todo)
         if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
             # The object is about to go, too; its deletion is the next thing to hear of it.
@@ -92,6 +100,11 @@ class ModelReconciler:
             raise outcome.errors[0]
         return ECHO_SECONDS if outcome.awaited else _sooner(put_off, _again(observed))
 
+    def _live_status(self, key: Ref, stored: StoredObject) -> dict[str, Any]:
+        """The status with what this operator wrote last, and with the routers' part as it is."""
+        others = {name: value for name, value in stored.status.items() if name in OTHERS_FIELDS}
+        return {**self._status.live(key, stored), **others}
+
     def _plan(self, key: Ref, observed: Observed) -> Plan:
         """The plan, which most passes need not work out: they are about pods, and it does not depend on these."""
         inputs = plan_inputs(observed)
@@ -107,10 +120,10 @@ class ModelReconciler:
 
 
 def _again(observed: Observed) -> float | None:
-    """When to look again, since no watch tells that autoscalers reach the metrics API from now on."""
+    """When to look again, since no watch tells that autoscalers reach the metrics API, or of time that passes."""
     state = observed.metrics_api
     awaited = state is not None and not state.registered and follows_pods(observed.model)
-    return _METRICS_API_SECONDS if awaited else None
+    return _sooner(_METRICS_API_SECONDS if awaited else None, observed.activation.again)
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:

@@ -25,6 +25,7 @@ from slipway_operator.app.models import ModelReconciler
 from slipway_operator.app.ports import Cluster, RuntimeStates, World
 from slipway_operator.app.provider_keys import ProviderKeys
 from slipway_operator.app.settings import Settings
+from slipway_operator.app.sleeping import Sleeping
 from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.metrics_api.serving import ServiceReference
 from slipway_operator.domain.metrics_api.state import RegistrationState
@@ -56,6 +57,7 @@ def build_reconcile(
     cluster: Cluster,
     settings: Settings,
     devices: Devices,
+    sleeping: Sleeping,
     metrics_api: MetricsApi | None,
     enqueue: Callable[[Ref, float], None],
 ) -> Callable[[Ref], Coroutine[Any, Any, float | None]]:
@@ -68,7 +70,9 @@ def build_reconcile(
         return metrics_api.state if metrics_api is not None else None
 
     clock = time.monotonic
-    models = ModelReconciler(world, cluster, images, devices, provider_keys, registration, clock=clock, now=utc_now)
+    models = ModelReconciler(
+        world, cluster, images, devices, provider_keys, sleeping, registration, clock=clock, now=utc_now
+    )
     keys = KeyReconciler(world, cluster, clock=clock, now=utc_now)
     routes = RouteReconciler(world, cluster, clock=clock, now=utc_now)
     by_kind = {
@@ -146,7 +150,8 @@ async def _lead(
     world, queue = KopfWorld(), WorkQueue[Ref](metrics)
     devices = Devices(runtimes, queue.add_after)
     cluster = KubernetesCluster(api, metrics)
-    reconcile = build_reconcile(world, cluster, settings, devices, metrics_api, queue.add_after)
+    sleeping = Sleeping(runtimes, utc_now)
+    reconcile = build_reconcile(world, cluster, settings, devices, sleeping, metrics_api, queue.add_after)
     registry = build_registry(world, queue.add_after, metrics.watch_event)
     metrics.leading(True)
     async with asyncio.TaskGroup() as group:

@@ -75,3 +75,7 @@ class RuntimeStates(Protocol):
     async def device(self, ip: str) -> DeviceReport | None:
         """What the runtime at ``ip`` computes on; None when there was no answer."""
         ...
+
+    async def in_flight(self, ip: str) -> int | None:
+        """How many requests the runtime at ``ip`` works on; None when there was no answer."""
+        ...

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from slipway_crds.conditions import Reason
 from slipway_crds.model_deployment import ModelDeployment
+from slipway_operator.domain.activation import as_scheduled, may_sleep
 from slipway_operator.domain.builders.common import fewest_replicas
 from slipway_operator.domain.builders.hpa import POD_METRICS, RESOURCE_METRICS, supported_metrics
 from slipway_operator.domain.metrics_api.state import RegistrationState
@@ -28,17 +29,19 @@ class AutoscalingState:
 
 def autoscaling_state(observed: Observed) -> AutoscalingState:
     """What to tell the user about autoscaling."""
-    model = observed.model
+    model = as_scheduled(observed.model, observed.activation)
     scaling = model.spec.autoscaling
     if scaling is None:
         return AutoscalingState(False, Reason.AUTOSCALING_DISABLED, "spec.autoscaling is not set")
     child = observed.child(HPA)
     problem = _left_out(observed) or _cannot_be_measured(observed)
-    if problem is None and child is not None:
+    # An HPA is idle, and says so, while its Deployment has no replicas.
+    if problem is None and child is not None and observed.activation.awake:
         problem = _unreachable(observed, child.status) or _failing(child.status)
     if problem is not None:
         return AutoscalingState(False, problem.reason, problem.message)
-    message = f"{fewest_replicas(model)} to {scaling.max_replicas} replicas"
+    fewest = 0 if may_sleep(model) and not observed.activation.min_replicas else fewest_replicas(model)
+    message = f"{fewest} to {scaling.max_replicas} replicas"
     return AutoscalingState(True, Reason.AUTOSCALING_CONFIGURED, message)
 
 
@@ -64,9 +67,6 @@ def _left_out(observed: Observed) -> Diagnosis | None:
         words = f"left out: {', '.join(sorted(ignored))}; this installation has no metrics API"
         message = f"{words}: use {' or '.join(RESOURCE_METRICS)}, or set the chart's metrics.mode to builtin"
         return Diagnosis(Reason.METRIC_NOT_SUPPORTED, message)
-    if scaling is not None and scaling.scale_to_zero is not None:
-        message = f"scaleToZero is not supported yet; at least {fewest_replicas(model)} replica keeps running"
-        return Diagnosis(Reason.NOT_IMPLEMENTED, message)
     return None
 
 

@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, GROUP
+from slipway_operator.domain.activation import Activation
 from slipway_operator.domain.devices import Fleet
 from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.pods import Pod
-from slipway_operator.domain.resources import MODEL_CHILDREN, Ref, Resource
+from slipway_operator.domain.resources import DEPLOYMENT, MODEL_CHILDREN, Ref, Resource
 
 ANNOTATION_HASH: Final = f"{GROUP}/applied-hash"
 """Hash of the manifest that was applied, on every child; shows that a field was taken out of the manifest."""
@@ -98,6 +99,8 @@ class Observed:
     pods: tuple[Pod, ...]
     fleet: Fleet = field(default_factory=Fleet)
     """What the ready ones of ``pods`` compute on."""
+    activation: Activation = field(default_factory=Activation)
+    """Whether the model is to be awake now."""
     metrics_api: RegistrationState | None = None
     """Whether autoscalers reach the installation's metrics API; None when it has none."""
 
@@ -110,6 +113,12 @@ class Observed:
         """The child of a kind, if it is there and belongs to the model."""
         ours = (child for child in self.children if child.owner_uid == self.model.metadata.uid)
         return next((child for child in ours if child.ref.resource is resource), None)
+
+    @property
+    def replicas(self) -> int | None:
+        """What the Deployment asks for; None when there is none."""
+        child = self.child(DEPLOYMENT)
+        return None if child is None else int(child.live_fields()["spec"].get("replicas", 1))
 
 
 def stored_object(body: Mapping[str, Any]) -> StoredObject:

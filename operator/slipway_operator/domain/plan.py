@@ -9,6 +9,7 @@ from typing import Any, Final
 from slipway_crds.conditions import Reason
 from slipway_crds.engines import ENGINES, EngineType
 from slipway_crds.model_deployment import ModelDeployment
+from slipway_operator.domain.activation import as_scheduled
 from slipway_operator.domain.builders.deployment import deployment, replicas_handover
 from slipway_operator.domain.builders.hpa import horizontal_pod_autoscaler
 from slipway_operator.domain.builders.pdb import pod_disruption_budget
@@ -103,7 +104,8 @@ def plan_inputs(observed: Observed) -> object:
     """All that `plan` looks at, to be compared with what it looked at before."""
     metadata = observed.model.metadata
     children = frozenset((child.ref, child.uid, child.deleting, child.fields) for child in observed.children)
-    return metadata.uid, metadata.generation, metadata.deletion_timestamp, children
+    scheduled = observed.activation.awake, observed.activation.min_replicas
+    return metadata.uid, metadata.generation, metadata.deletion_timestamp, children, scheduled
 
 
 def with_hash(manifest: Manifest) -> Manifest:
@@ -130,7 +132,7 @@ def _hash_of(manifest: Manifest) -> str:
 
 def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] | Diagnosis:
     """The children by where they belong, or why the spec cannot have any."""
-    model = observed.model
+    model = as_scheduled(observed.model, observed.activation)
     if not ENGINES[model.spec.engine.type].in_pod:
         return {}
     image = image_of(model, settings.images)
@@ -144,7 +146,7 @@ def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] 
         service_account(model),
         cache_pvc(model, claim.live_fields() if claim else None),
         service(model),
-        deployment(model, image, observed.has_metrics_api),
+        deployment(model, image, observed.has_metrics_api, awake=observed.activation.awake),
         horizontal_pod_autoscaler(model, observed.has_metrics_api),
         pod_disruption_budget(model),
     )
@@ -159,7 +161,7 @@ def _apply(manifest: Manifest, observed: Observed) -> Apply | None:
     if child.deleting or _is_foreign(child, observed.model) or up_to_date(child, manifest):
         return None
     repairs = child.applied_hash == _hash_of(manifest)
-    return Apply(manifest, exists=True, repairs=repairs, handover=_handover(manifest, child, observed.model))
+    return Apply(manifest, exists=True, repairs=repairs, handover=_handover(manifest, child, observed))
 
 
 def _foreign_child(observed: Observed, desired: Mapping[Ref, Manifest]) -> Diagnosis | None:
@@ -187,7 +189,8 @@ def _is_foreign(child: Child, model: ModelDeployment) -> bool:
     return bool(child.owner_uid) or not child.applied_hash
 
 
-def _handover(manifest: Manifest, child: Child, model: ModelDeployment) -> Manifest | None:
+def _handover(manifest: Manifest, child: Child, observed: Observed) -> Manifest | None:
     if child.ref.resource is not DEPLOYMENT or not child.owns_replicas or "replicas" in manifest["spec"]:
         return None
+    model = as_scheduled(observed.model, observed.activation)
     return replicas_handover(model, child.live_fields()["spec"]["replicas"])

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from slipway_crds.conditions import Reason
@@ -67,6 +68,8 @@ class Pod:
     engine: str = ""
     uid: str = ""
     ip: str = ""
+    ready_at: datetime | None = None
+    """Since when it is ready, or not ready any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         engine=labels.get(LABEL_ENGINE, ""),
         uid=metadata.get("uid", ""),
         ip=status.get("podIP", ""),
+        ready_at=_moment(conditions.get("Ready", {}).get("lastTransitionTime")),
     )
 
 
@@ -174,6 +178,10 @@ def _termination(state: Mapping[str, Any] | None) -> Termination | None:
     if state is None:
         return None
     return Termination(state.get("reason", ""), state.get("exitCode", 0), state.get("message", "")[-4096:])
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _cut(text: str) -> str:

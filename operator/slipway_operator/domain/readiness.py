@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from slipway_crds.conditions import ConditionType, Reason
 from slipway_crds.model_deployment import ModelDeployment
+from slipway_operator.domain.activation import as_scheduled, may_sleep
 from slipway_operator.domain.builders.common import fixed_replicas
 from slipway_operator.domain.builders.deployment import applied_replicas
 from slipway_operator.domain.external import is_external
@@ -40,7 +41,7 @@ def readiness(observed: Observed, problem: Diagnosis | None, *, changing: bool) 
         return _external(observed.model, problem, changing=changing)
     child = observed.child(DEPLOYMENT)
     status: Mapping[str, Any] = child.status if child else {}
-    wanted, ready = _wanted(observed, child), int(status.get("readyReplicas", 0))
+    wanted, ready = _wanted(observed), int(status.get("readyReplicas", 0))
     settled = child is not None and not changing and _settled(child, wanted)
     cause = problem or _cause(observed.pods, status)
     verdict = _verdict(observed, wanted, ready, settled, cause)
@@ -97,6 +98,8 @@ def _verdict(
         return False, cause.reason, cause.message
     if model.spec.lifecycle.suspend:
         return False, Reason.SUSPENDED, "spec.lifecycle.suspend is true"
+    if not observed.activation.awake:
+        return True, Reason.SCALED_TO_ZERO, "nobody asks for it; the next request wakes it"
     if wanted == 0:
         words = "spec.replicas is 0" if fixed_replicas(model) == 0 else "the Deployment is scaled to 0"
         return False, Reason.SCALED_TO_ZERO, f"{words}; set it to 1 or more to serve"
@@ -113,11 +116,14 @@ def _verdict(
     return True, Reason.READY, counted if settled else f"{counted}; a new version is rolling out"
 
 
-def _wanted(observed: Observed, child: Child | None) -> int:
-    applied = applied_replicas(observed.model, observed.has_metrics_api)
+def _wanted(observed: Observed) -> int:
+    model = as_scheduled(observed.model, observed.activation)
+    applied = applied_replicas(model, observed.has_metrics_api, awake=observed.activation.awake)
     if applied is not None:
         return applied
-    return int(child.live_fields()["spec"].get("replicas", 1)) if child else 1
+    live = 1 if observed.replicas is None else observed.replicas
+    # A model that wakes has none yet.
+    return max(live, 1) if may_sleep(model) else live
 
 
 def _settled(child: Child, wanted: int) -> bool:

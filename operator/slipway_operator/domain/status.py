@@ -17,7 +17,7 @@ from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.readiness import Readiness
 from slipway_operator.domain.resources import DEPLOYMENT, EVENT, Manifest
 
-_OTHERS_FIELDS: Final = frozenset({"demand"})
+OTHERS_FIELDS: Final = frozenset({"demand"})
 """Fields of a status that somebody else writes."""
 _QUIET: Final = frozenset({Reason.PENDING, Reason.STARTING})
 """Steps on the way that are worth a condition but not an Event."""
@@ -52,6 +52,7 @@ def model_status(observed: Observed, state: Readiness, now: datetime) -> dict[st
         url=f"http://{child_name(model.metadata.name)}.{model.metadata.namespace}.svc/v1",
         image=_image(observed),
         device=state.device,
+        asleep_since=observed.activation.asleep_since,
         **common,
     ).to_dict()
 
@@ -73,7 +74,7 @@ def invalid_status(body: Mapping[str, Any], error: ValidationError, now: datetim
 
 def differs(new: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     """Whether writing ``new`` would change the status ``live``."""
-    return dict(new) != {name: value for name, value in live.items() if name not in _OTHERS_FIELDS}
+    return dict(new) != {name: value for name, value in live.items() if name not in OTHERS_FIELDS}
 
 
 def is_detail(new: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
@@ -146,7 +147,7 @@ def _previous_transition(body: Mapping[str, Any], now: datetime) -> datetime:
 
 
 def _essence(status: Mapping[str, Any]) -> object:
-    details = ("conditions", "replicas", "device", *_OTHERS_FIELDS)
+    details = ("conditions", "replicas", "device", *OTHERS_FIELDS)
     conditions = [(item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()]
     return conditions, {name: value for name, value in status.items() if name not in details}
 

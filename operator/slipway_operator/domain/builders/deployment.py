@@ -16,7 +16,7 @@ _SHUTDOWN_MARGIN_SECONDS: Final = 15
 _SCHEDULE_AND_PULL_SECONDS: Final = 1800
 
 
-def deployment(model: ModelDeployment, image: str, pod_metrics: bool) -> Manifest:
+def deployment(model: ModelDeployment, image: str, pod_metrics: bool, *, awake: bool = True) -> Manifest:
     """Without ``spec.replicas`` while an autoscaler owns that field; ``pod_metrics`` as `supported_metrics` has it."""
     startup = math.ceil(parse_duration(model.spec.lifecycle.startup_timeout))
     spec: dict[str, Any] = {
@@ -27,15 +27,15 @@ def deployment(model: ModelDeployment, image: str, pod_metrics: bool) -> Manifes
         "selector": {"matchLabels": selector_labels(model.metadata.name)},
         "template": _pod_template(model, image),
     }
-    replicas = applied_replicas(model, pod_metrics)
+    replicas = applied_replicas(model, pod_metrics, awake=awake)
     if replicas is not None:
         spec["replicas"] = replicas
     return manifest(model, DEPLOYMENT, spec=spec)
 
 
-def applied_replicas(model: ModelDeployment, pod_metrics: bool) -> int | None:
-    """The number to apply; None when the autoscaler decides."""
-    if model.spec.lifecycle.suspend:
+def applied_replicas(model: ModelDeployment, pod_metrics: bool, *, awake: bool = True) -> int | None:
+    """The number to apply; None when the autoscaler decides, which leaves a Deployment without replicas alone."""
+    if model.spec.lifecycle.suspend or not awake:
         return 0
     if model.spec.autoscaling is None:
         return fixed_replicas(model)
