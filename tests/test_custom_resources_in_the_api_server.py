@@ -95,4 +95,4 @@ def test_an_unknown_field_is_refused(custom_resources: ApiServer) -> None:
 
 def test_fields_are_explained(custom_resources: ApiServer) -> None:
     explained = custom_resources.kubectl("explain", "modeldeployment.spec.autoscaling.scaleToZero.idleAfter")
-    assert "How long without a request before the last replica goes" in explained
+    assert "How long without a request, since a replica was ready" in explained

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from slipway_crds.serving_spec import WarmWindow
-from slipway_operator.domain.schedules import Warmth, warmth
+from slipway_operator.domain.schedules import ScheduleError, Warmth, warmth
 
 OFFICE = WarmWindow(start="0 8 * * 1-5", end="0 18 * * 1-5", min_replicas=2)
 
@@ -60,5 +60,5 @@ def test_without_windows_nothing_is_asked_for() -> None:
     ],
 )
 def test_what_is_no_time_is_named(window: WarmWindow, told: str) -> None:
-    with pytest.raises(ValueError, match=told.replace("*", r"\*").replace(".", r"\.")):
+    with pytest.raises(ScheduleError, match=told.replace("*", r"\*").replace(".", r"\.")):
         warmth([window], at("11-20T12:00:00"))

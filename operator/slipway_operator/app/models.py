@@ -22,6 +22,7 @@ from slipway_operator.domain.plan import Plan, PlanSettings, plan, plan_inputs
 from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.readiness import readiness
 from slipway_operator.domain.resources import Ref
+from slipway_operator.domain.schedules import ScheduleError
 from slipway_operator.domain.status import OTHERS_FIELDS, invalid_status, model_status
 
 _FIRST_REPORT_SECONDS: Final = 0.5
@@ -64,26 +65,19 @@ class ModelReconciler:
         """
         stored = self._world.object(key)
         if stored is None:
-            self._children.forget(key)
-            self._status.forget(key)
-            self._devices.forget(key)
-            self._provider_keys.follow(key, None)
-            self._sleeping.forget(key)
-            self._nothing_to_do.pop(key, None)
-            return None
+            return self._forget(key)
         try:
             model = ModelDeployment.model_validate({**stored.body, "status": self._live_status(key, stored)})
         except ValidationError as error:
             return await self._status.write(key, stored, invalid_status(stored.body, error, self._now()))
         self._provider_keys.follow(key, model)
-        pods = tuple(self._world.pods(key))
-        children = tuple(self._world.children(key))
-        observed = Observed(model, children, pods, self._devices.of(key, pods), metrics_api=self._metrics_api())
+        observed = self._observe(key, model)
         try:
             observed = await self._sleeping.decide(key, observed)
-            todo = self._plan(key, observed)
-        except ValueError as error:
+        except ScheduleError as error:
             todo = Plan(problem=Diagnosis(Reason.INVALID_CONFIGURATION, f"spec.autoscaling.warmWindows: {error}"))
+        else:
+            todo = self._plan(key, observed)
         outcome = await self._children.execute(key, observed, todo)
         if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
             # The object is about to go, too; its deletion is the next thing to hear of it.
@@ -99,6 +93,19 @@ class ModelReconciler:
         if outcome.errors:
             raise outcome.errors[0]
         return ECHO_SECONDS if outcome.awaited else _sooner(put_off, _again(observed))
+
+    def _observe(self, key: Ref, model: ModelDeployment) -> Observed:
+        pods = tuple(self._world.pods(key))
+        children = tuple(self._world.children(key))
+        return Observed(model, children, pods, self._devices.of(key, pods), metrics_api=self._metrics_api())
+
+    def _forget(self, key: Ref) -> None:
+        self._children.forget(key)
+        self._status.forget(key)
+        self._devices.forget(key)
+        self._provider_keys.follow(key, None)
+        self._sleeping.forget(key)
+        self._nothing_to_do.pop(key, None)
 
     def _live_status(self, key: Ref, stored: StoredObject) -> dict[str, Any]:
         """The status with what this operator wrote last, and with the routers' part as it is."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,10 +30,13 @@ from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.metrics_api.serving import ServiceReference
 from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.plan import PlanSettings
-from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, SECRET, Ref
+from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, SECRET, Ref, Resource
 from slipway_operator.queue import WorkQueue
 
 _log: Final = logging.getLogger(__name__)
+
+Reconcile = Callable[[Ref], Coroutine[Any, Any, float | None]]
+"""One pass; gives the seconds until the next one is wanted, None for when something changes."""
 
 
 def utc_now() -> datetime:
@@ -60,7 +63,7 @@ def build_reconcile(
     sleeping: Sleeping,
     metrics_api: MetricsApi | None,
     enqueue: Callable[[Ref, float], None],
-) -> Callable[[Ref], Coroutine[Any, Any, float | None]]:
+) -> Reconcile:
     """The work for the queue: one pass over whatever a key stands for."""
     images = PlanSettings(settings.runtime_images)
     secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
@@ -75,16 +78,20 @@ def build_reconcile(
     )
     keys = KeyReconciler(world, cluster, clock=clock, now=utc_now)
     routes = RouteReconciler(world, cluster, clock=clock, now=utc_now)
-    by_kind = {
-        MODEL_DEPLOYMENT: models.reconcile,
-        API_KEY: keys.reconcile,
-        MODEL_ROUTE: routes.reconcile,
-        SECRET: provider_keys.reconcile,
-    }
+    return _by_kind(
+        {
+            MODEL_DEPLOYMENT: models.reconcile,
+            API_KEY: keys.reconcile,
+            MODEL_ROUTE: routes.reconcile,
+            SECRET: provider_keys.reconcile,
+        }
+    )
 
+
+def _by_kind(passes: Mapping[Resource, Reconcile]) -> Reconcile:
     async def reconcile(key: Ref) -> float | None:
         try:
-            return await by_kind[key.resource](key)
+            return await passes[key.resource](key)
         except NamespaceTerminatingError:
             # The object is about to go, too; its deletion is the next thing to hear of it.
             return None

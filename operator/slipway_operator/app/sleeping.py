@@ -27,7 +27,7 @@ class Sleeping:
         """``observed`` with the decision in it.
 
         Raises:
-            ValueError: a warm window cannot be understood.
+            ScheduleError: a warm window cannot be understood.
         """
         busy_at = self._busy_at.get(key)
         decision = activation(observed.model, observed.replicas, observed.pods, self._now(), busy_at)

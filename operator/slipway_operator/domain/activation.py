@@ -42,7 +42,7 @@ def activation(
     found at work.
 
     Raises:
-        ValueError: a warm window cannot be understood.
+        ScheduleError: a warm window cannot be understood.
     """
     scaling = model.spec.autoscaling
     if scaling is None:

@@ -10,6 +10,10 @@ from cronsim import CronSim, CronSimError
 from slipway_crds.serving_spec import WarmWindow
 
 
+class ScheduleError(ValueError):
+    """A time or a time zone is none; the message says which."""
+
+
 @dataclass(frozen=True)
 class Warmth:
     """What the windows ask for at one moment."""
@@ -24,7 +28,7 @@ def warmth(windows: Iterable[WarmWindow], now: datetime) -> Warmth:
     """What ``windows`` ask for at ``now``.
 
     Raises:
-        ValueError: a time or a time zone is none; the message says which.
+        ScheduleError: a time or a time zone is none.
     """
     fewest, changes = 0, list[datetime]()
     for window in windows:
@@ -41,7 +45,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"timeZone: nobody knows {name!r}; write for example Europe/Berlin or Etc/UTC") from None
+        raise ScheduleError(f"timeZone: nobody knows {name!r}; write for example Europe/Berlin or Etc/UTC") from None
 
 
 def _last(text: str, now: datetime) -> datetime | None:
@@ -59,4 +63,4 @@ def _times(text: str, start: datetime, *, reverse: bool) -> CronSim:
         return CronSim(text, start, reverse)
     except CronSimError as error:
         message = f"{text!r} is no schedule ({error}); write minute, hour, day of month, month and day of week"
-        raise ValueError(f"{message}, for example 0 8 * * 1-5") from None
+        raise ScheduleError(f"{message}, for example 0 8 * * 1-5") from None
