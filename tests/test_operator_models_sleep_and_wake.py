@@ -1,5 +1,6 @@
 """A model that may sleep has replicas while it is used, and none after its idle time; the operator alone decides."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -244,7 +245,11 @@ def test_a_window_that_cannot_be_understood_is_told() -> None:
 @pytest.mark.parametrize("crash_after", range(6))
 def test_a_crash_at_any_write_of_a_wake_or_of_falling_asleep_loses_nothing(crash_after: int) -> None:
     world = World()
-    for act, replicas in ((lambda: world.demand(waiting=1), 1), (lambda: world.pass_time(IDLE), 0)):
+    steps: list[tuple[Callable[[], None], int]] = [
+        (lambda: world.demand(waiting=1), 1),
+        (lambda: world.pass_time(IDLE), 0),
+    ]
+    for act, replicas in steps:
         world.cluster.crash_after = len(world.cluster.writes) + crash_after
         with suppress(CrashError):
             act()

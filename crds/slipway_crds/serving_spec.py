@@ -10,7 +10,7 @@ from slipway_crds.workload_spec import ObjectName, PodTemplate, Resources
 
 MAX_DRAIN_SECONDS: Final = 3600
 MAX_STARTUP_SECONDS: Final = 86_400
-MIN_IDLE_SECONDS: Final = 10
+MIN_IDLE_SECONDS: Final = 1
 
 Count = Annotated[int, Field(ge=0, le=1000, json_schema_extra={"format": "int32"})]
 PositiveCount = Annotated[int, Field(ge=1, le=1000, json_schema_extra={"format": "int32"})]
@@ -37,8 +37,8 @@ class ScaleToZero(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            cel="!has(self.idleAfter) || duration(self.idleAfter) >= duration('10s')",
-            message="idleAfter must be at least 10s: routers tell of requests every few seconds only",
+            cel="!has(self.idleAfter) || duration(self.idleAfter) >= duration('1s')",
+            message="idleAfter must be at least 1s; a model that need not run between two requests still takes time to start",
             holds=lambda scale: parse_duration(scale.idle_after) >= MIN_IDLE_SECONDS,
         ),
     )

@@ -15,6 +15,7 @@ from slipway_crds.json_log import log_to_stderr
 from slipway_router.adapters.api.cluster_models import ClusterModels
 from slipway_router.adapters.engines.provider_keys import ProviderKeyFiles
 from slipway_router.adapters.kube.catalogue import KubeCatalogue
+from slipway_router.adapters.kube.demand import DemandWriter
 from slipway_router.adapters.process import settle
 from slipway_router.app.router import serving
 from slipway_router.app.router_options import RouterOptions, Sources
@@ -33,12 +34,14 @@ async def run(settings: Settings, options: RouterOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     catalogue, keys = CatalogueStore(), KeyStore()
-    cluster = KubeCatalogue(catalogue, keys, settings.watch_namespaces)
-    async with serving(
+    cluster, demand = KubeCatalogue(catalogue, keys, settings.watch_namespaces), DemandWriter(catalogue)
+    serving_cluster = serving(
         Sources(
             catalogue,
             keys,
             cluster.synced,
+            waker=demand,
+            observer=demand,
             provider_keys=ProviderKeyFiles(Path(settings.provider_keys_dir)),
             manager=ClusterModels(),
         ),
@@ -48,7 +51,9 @@ async def run(settings: Settings, options: RouterOptions) -> None:
         options=options,
         access_log=sys.stdout.buffer if settings.access_log else None,
         drain_seconds=settings.drain_timeout,
-    ) as router:
+    )
+    # The demand is told for as long as answers are under way.
+    async with demand.running(), serving_cluster as router:
         # Not before all that can go wrong at the start: its thread would be in the way of the process's end.
         cluster.start()
         _log.info("listening on port %d, admin on port %d", router.port, router.admin_port)

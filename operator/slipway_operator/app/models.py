@@ -65,7 +65,8 @@ class ModelReconciler:
         """
         stored = self._world.object(key)
         if stored is None:
-            return self._forget(key)
+            self._forget(key)
+            return None
         try:
             model = ModelDeployment.model_validate({**stored.body, "status": self._live_status(key, stored)})
         except ValidationError as error:

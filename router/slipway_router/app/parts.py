@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from slipway_router.adapters.engines.holding import Holder
 from slipway_router.adapters.engines.pool import EnginePools
-from slipway_router.adapters.engines.relay import RelayParts
+from slipway_router.adapters.engines.relay_parts import RelayParts
 from slipway_router.adapters.telemetry.access_log import AccessLog
 from slipway_router.adapters.telemetry.key_metrics import KeyMetrics
 from slipway_router.adapters.telemetry.metrics import CurrentState, RequestMetrics, registry_of

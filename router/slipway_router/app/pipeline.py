@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from slipway_router.adapters.downstream import Downstream, Running, answer, replay
-from slipway_router.adapters.engines.relay import CLIENT_CLOSED_REQUEST, Relay, RelayParts
+from slipway_router.adapters.engines.relay import CLIENT_CLOSED_REQUEST, Relay
+from slipway_router.adapters.engines.relay_parts import RelayParts
 from slipway_router.domain.api.routes import BY_PATH, below_model
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.exchange import Ending, Exchange, Fields, Headers, Step

@@ -7,47 +7,25 @@ than one read brought, except an engine's error message.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from typing import Final
 
 from slipway_router.adapters.downstream import Downstream
 from slipway_router.adapters.engines.answer_heads import ResponseHead
 from slipway_router.adapters.engines.answering import Answer
 from slipway_router.adapters.engines.connection import EngineConnection
-from slipway_router.adapters.engines.hearing_out import HEAR_SECONDS, HearingOut, UnderWay
-from slipway_router.adapters.engines.holding import Holder
-from slipway_router.adapters.engines.pool import EnginePools
+from slipway_router.adapters.engines.hearing_out import HEAR_SECONDS, HearingOut
+from slipway_router.adapters.engines.relay_parts import RelayParts
 from slipway_router.adapters.engines.request import request_of
 from slipway_router.domain.errors import ErrorCode, Problem, RequestError
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.models.balancing import Balancer, Lease, Replica
+from slipway_router.domain.models.balancing import Lease, Replica
 from slipway_router.domain.models.catalogue import Model
-from slipway_router.domain.requests.bodies import Bodies
 
 _log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST: Final = 499
 """Status in metrics and logs of a request whose caller left before the answer began (nginx's convention)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RelayParts:
-    """What every relay works with."""
-
-    loop: asyncio.AbstractEventLoop
-    clock: Callable[[], float]
-    balancer: Balancer
-    pools: EnginePools
-    holder: Holder
-    bodies: Bodies
-    caller_timeout: float
-    """Seconds that a caller may stop reading while an answer waits for it."""
-    on_end: Callable[[Exchange], None]
-    """Called once with each exchange, when its answer is out or its caller gone."""
-    withdrawn: Callable[[str], Problem | None] = lambda credential: None
-    """Why requests with the key of this hash must end, if they must."""
-    active: UnderWay = field(default_factory=UnderWay)
 
 
 class Relay:
@@ -166,9 +144,14 @@ class Relay:
             self._lease.replica.failed(self._parts.clock())
             self._tried.append(self._lease.replica)
         self._release()
-        lease = None
-        if self._exchange.attempts <= self._model.policy.retries:
-            lease = self._parts.balancer.pick(self._model.key, self._tried)
+        parts, may_try = self._parts, self._exchange.attempts <= self._model.policy.retries
+        lease = parts.balancer.pick_rested(self._model.key, self._tried) if may_try else None
+        # A replica that cannot be reached has not seen the request: that costs no try.
+        if lease is None and (may_try or code is ErrorCode.ENGINE_UNREACHABLE):
+            if parts.holder.may_wait(self._exchange.model_name):
+                self._task = parts.loop.create_task(self._guarded(self._hold()))
+                return
+            lease = parts.balancer.pick(self._model.key, self._tried) if may_try else None
         if lease is not None:
             self._try(lease)
         else:

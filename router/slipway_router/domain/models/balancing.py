@@ -90,6 +90,11 @@ class Balancer:
         """Running requests of ``model``."""
         return sum(replica.in_flight for replica in self._by_model.get(model.key, ()))
 
+    def pick_rested(self, model_key: str, avoid: Collection[Replica] = ()) -> Lease | None:
+        """As `pick`, but None rather than a replica that rests or is in ``avoid``."""
+        best = _least_busy(self._by_model.get(model_key, ()), self._clock(), avoid)
+        return Lease(best[int(self._random.random() * len(best))]) if best else None
+
     def pick(self, model_key: str, avoid: Collection[Replica] = ()) -> Lease | None:
         """A place on the replica of the model ``model_key`` with the fewest running requests, ties broken by chance.
 

@@ -75,6 +75,11 @@ class Model:
     endpoints: tuple[Endpoint, ...] = ()
     wakeable: bool = False
     """Without endpoints: whether a request may wait for one, since something will start it."""
+    sleep_after: float | None = None
+    """Seconds without a request after which it may lose its last replica; None for a model that never does, or whose
+    sleep is nobody's business but its own."""
+    last_active: float = 0.0
+    """When it was last used, as all routers together know; seconds since 1970."""
     phase: str = ""
     """What the model does now, for people: ``ready``, ``asleep``, ``loading`` …"""
     device: str = ""

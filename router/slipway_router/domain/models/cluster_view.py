@@ -10,7 +10,7 @@ from slipway_crds.duration import parse_duration
 from slipway_crds.engines import ENGINES
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import DATA_PORT_NAME, child_name
-from slipway_crds.serving_spec import Queue, Routing, Timeouts
+from slipway_crds.serving_spec import Queue, Routing, ScaleToZero, Timeouts
 from slipway_router.domain.callers.keys import NO_LIMITS, Caller, Key, KeyRing, Limits
 from slipway_router.domain.models.catalogue import DEFAULT_POLICY, CallPolicy, Catalogue, Endpoint, Model, operations_of
 from slipway_router.domain.models.provider import Provider
@@ -19,6 +19,20 @@ from slipway_router.domain.requests.policy import request_policy_of
 ServiceKey = tuple[str, str]
 """Namespace and name of a Service."""
 
+_UNDER_WAY: Final = frozenset(
+    {
+        None,
+        Reason.READY,
+        Reason.PARTIALLY_READY,
+        Reason.CPU_FALLBACK,
+        Reason.PENDING,
+        Reason.STARTING,
+        Reason.ROLLING_OUT,
+    }
+)
+"""Reasons of ``Ready`` with which a replica comes, or comes back, by itself."""
+_WHEN_WANTED: Final = frozenset({Reason.SCALED_TO_ZERO, Reason.UNSCHEDULABLE})
+"""With these, one comes if the model wakes on demand: nodes may have to be made for it first."""
 _PHASES: Final = {
     Reason.SCALED_TO_ZERO: "asleep",
     Reason.SUSPENDED: "suspended",
@@ -48,6 +62,8 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
     """One model. Its state comes from the ``Ready`` condition, whether it serves from its endpoints."""
     created = deployment.metadata.creation_timestamp
     reason = _reason(deployment)
+    scaling = deployment.spec.autoscaling
+    scale = scaling.scale_to_zero if scaling is not None else None
     provider = None
     if not ENGINES[deployment.spec.engine.type].in_pod:
         try:
@@ -67,12 +83,25 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
         provider=provider,
         created=int(created.timestamp()) if created is not None else 0,
         endpoints=endpoints,
+        wakeable=provider is None and _may_come(reason, scale),
+        sleep_after=parse_duration(scale.idle_after) if scale is not None else None,
+        last_active=_last_active(deployment),
         phase=_PHASES.get(reason, "") if reason is not None else "",
         device=deployment.status.device or "",
         reason="" if reason in (None, Reason.READY) else str(reason),
         policy=policy_of(deployment.spec.routing),
         requests=request_policy_of(deployment),
     )
+
+
+def _may_come(reason: Reason | None, scale: ScaleToZero | None) -> bool:
+    """Whether a request may wait for a replica of a model with this reason."""
+    return reason in _UNDER_WAY or (scale is not None and reason in _WHEN_WANTED)
+
+
+def _last_active(deployment: ModelDeployment) -> float:
+    demand = deployment.status.demand
+    return demand.last_active_at.timestamp() if demand is not None and demand.last_active_at is not None else 0.0
 
 
 def provider_of(deployment: ModelDeployment) -> Provider:
