@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 
 from slipway_crds.conditions import Reason
 from slipway_crds.documents import load_documents
@@ -16,8 +17,8 @@ PACE = Pace(poll=0.005, idle_poll=0.005, kill=0.02)
 DEADLINE = 5.0
 
 
-def local_model(idle_after: float | None = None, drain: str = "5m") -> LocalModel:
-    text = document("m", rest=f"lifecycle: {{drainTimeout: {drain}}}")
+def local_model(idle_after: float | None = None, drain: str = "5m", rest: str = "") -> LocalModel:
+    text = document("m", rest=rest or f"lifecycle: {{drainTimeout: {drain}}}")
     return world_of(load_documents(text, "test"), Machine(idle_after=idle_after)).models["m"]
 
 
@@ -25,9 +26,10 @@ class Watched:
     """A runner and every view it has shown."""
 
     def __init__(self, model: LocalModel, starter: FakeStarter, activity: FakeActivity) -> None:
+        self.now = datetime(2026, 11, 20, 12, tzinfo=UTC)
         self.views: list[ModelView] = []
         self._news = asyncio.Event()
-        self.runner = ModelRunner(model, Surroundings(starter, activity, self._note, PACE))
+        self.runner = ModelRunner(model, Surroundings(starter, activity, self._note, PACE, lambda: self.now))
 
     def _note(self, view: ModelView) -> None:
         self.views.append(view)
@@ -113,6 +115,16 @@ async def test_use_keeps_it_awake_and_an_adjustment_counts_at_once() -> None:
         await asyncio.wait({asyncio.ensure_future(starter.started[0].wait())}, timeout=0.05)
         assert model.statuses[-1] is Status.READY
         model.runner.adjust(local_model(idle_after=0.01))
+        await model.until(Status.STARTING, Status.READY, Status.STOPPING, Status.ASLEEP)
+
+
+async def test_in_a_warm_window_it_runs_although_nobody_asks() -> None:
+    window = "{start: 0 8 * * *, end: 0 18 * * *}"
+    scaling = f"autoscaling: {{maxReplicas: 1, scaleToZero: {{idleAfter: 1s}}, warmWindows: [{window}]}}"
+    activity = FakeActivity(idle=1e9)
+    async with running(FakeStarter(), local_model(rest=scaling), activity) as model:
+        await model.until(Status.STARTING, Status.READY)
+        model.now = datetime(2026, 11, 20, 18, tzinfo=UTC)
         await model.until(Status.STARTING, Status.READY, Status.STOPPING, Status.ASLEEP)
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +17,10 @@ from slipway_local.domain.failures import problem_of
 from slipway_local.domain.launch import Launch
 from slipway_local.domain.view import ModelView, RuntimeReport, Status
 from slipway_local.domain.world import LocalModel, Problem
+from slipway_operator.domain.schedules import Warmth, warmth
 
 _READY = "ready"
+_LOOK_SECONDS = 10.0
 
 
 class Runtime(Protocol):
@@ -79,6 +83,11 @@ class Pace:
     """From telling a runtime to end without waiting for running requests, until it is killed."""
 
 
+def utc_now() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What every runner works with."""
@@ -88,6 +97,7 @@ class Surroundings:
     changed: Callable[[ModelView], None]
     """Told of every new view, from the event loop."""
     pace: Pace = Pace()
+    now: Callable[[], datetime] = utc_now
 
 
 class ModelRunner:
@@ -144,7 +154,7 @@ class ModelRunner:
     async def run(self) -> None:
         """Serve the model whenever it is wanted. When cancelled, ends the process first; cancelled again, kills it."""
         while True:
-            await self._wanted.wait()
+            await self._until_wanted()
             self._wanted.clear()
             problem = await self._live()
             if problem is not None:
@@ -152,6 +162,22 @@ class ModelRunner:
                 self._show(self._without_process(Status.FAILED, problem))
                 await asyncio.sleep(delay_after(self._failures))
             self._show(self._without_process(Status.ASLEEP, problem))
+
+    async def _until_wanted(self) -> None:
+        """Return when somebody wants the model, or a warm window is open."""
+        while not self._wanted.is_set():
+            warm = self._warmth()
+            if warm.min_replicas:
+                return
+            with suppress(TimeoutError):
+                # The file may come to name other windows meanwhile.
+                async with asyncio.timeout(min(warm.changes_in or _LOOK_SECONDS, _LOOK_SECONDS)):
+                    await self._wanted.wait()
+
+    def _warmth(self) -> Warmth:
+        if self._view.status in (Status.BLOCKED, Status.EXTERNAL):
+            return Warmth()
+        return warmth(self._model.warm_windows, self._around.now())
 
     async def _live(self) -> Problem | None:
         """One process from its start to its end; the cause, if it ended by itself."""
@@ -197,7 +223,7 @@ class ModelRunner:
         while not exited.done() and not self._may_go():
             limit = self._model.idle_after
             unused = min(self._around.activity.idle_seconds(self._model.name), time.monotonic() - ready_at)
-            if limit is not None and unused >= limit:
+            if limit is not None and unused >= limit and not self._warmth().min_replicas:
                 return
             await asyncio.wait({exited}, timeout=self._around.pace.idle_poll)
 

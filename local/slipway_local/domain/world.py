@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -11,8 +12,10 @@ from slipway_crds.documents import DocumentError, Resource
 from slipway_crds.duration import parse_duration
 from slipway_crds.engines import EngineType
 from slipway_crds.model_deployment import ModelDeployment
+from slipway_crds.serving_spec import WarmWindow
 from slipway_local.domain.external import is_external, key_variable
 from slipway_local.domain.launch import Launch, gpus_of, launch_of
+from slipway_operator.domain.schedules import ScheduleError, warmth
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class LocalModel:
     launch: Launch
     idle_after: float | None
     """Seconds without a request after which the process ends; None: never."""
+    warm_windows: tuple[WarmWindow, ...]
+    """Times in which it runs whether it is used or not."""
     blocked: Problem | None
     """Why it cannot even be tried here."""
 
@@ -99,8 +104,20 @@ def _local_model(resource: ModelDeployment, machine: Machine) -> LocalModel:
         resource=resource,
         launch=launch_of(resource, machine.gpus),
         idle_after=parse_duration(to_zero.idle_after) if to_zero else machine.idle_after,
+        warm_windows=_warm_windows(resource),
         blocked=_blocked(resource, machine),
     )
+
+
+def _warm_windows(resource: ModelDeployment) -> tuple[WarmWindow, ...]:
+    windows = (resource.spec.autoscaling.warm_windows if resource.spec.autoscaling else None) or ()
+    try:
+        # Whether they can be understood shows at any time.
+        warmth(windows, datetime.now(UTC))
+    except ScheduleError as error:
+        name = resource.metadata.name
+        raise DocumentError(f"ModelDeployment {name}: spec.autoscaling.warmWindows: {error}") from None
+    return windows
 
 
 def _blocked(resource: ModelDeployment, machine: Machine) -> Problem | None:
