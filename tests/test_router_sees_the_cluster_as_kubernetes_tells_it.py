@@ -97,6 +97,22 @@ def test_why_a_model_does_not_serve(status: str, reason: str, state: str, shown:
     assert (found.state, found.reason) == (state, shown)
 
 
+def test_a_model_that_an_older_one_keeps_a_name_from_is_known_by_its_others() -> None:
+    def claiming(name: str, created: str, *names: str) -> ModelDeployment:
+        refused = ready_condition("False", "ServedNameConflict") if name == "b" else {}
+        spec = {"model": {"source": "demo://chat", "servedNames": names}}
+        return deployment(name, spec=spec, metadata={"creationTimestamp": created}, status=refused)
+
+    models = [claiming("b", "2026-01-02T00:00:00Z", "x", "y"), claiming("a", "2026-01-01T00:00:00Z", "x")]
+    known = catalogue_of(models, {}).by_name
+    assert {name: (found.name, found.reason) for name, found in known.items()} == {
+        "x": ("a", ""),
+        "y": ("b", "ServedNameConflict"),
+    }
+    running = catalogue_of(models, {("team", "b"): [piece(endpoint("10.0.0.1"))]}).by_name
+    assert (running["x"].state, running["y"].state) == ("unavailable", "ready")
+
+
 def test_names_tasks_and_routing() -> None:
     spec = {
         "model": {"source": "demo://chat", "servedNames": ["a", "b"]},

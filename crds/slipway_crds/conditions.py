@@ -58,6 +58,7 @@ class Reason(StrEnum):
 
     INVALID_CONFIGURATION = "InvalidConfiguration"
     SECRET_NOT_FOUND = "SecretNotFound"
+    SERVED_NAME_CONFLICT = "ServedNameConflict"
     ENGINE_NOT_AVAILABLE = "EngineNotAvailable"
     NOT_IMPLEMENTED = "NotImplemented"
     RECONCILE_FAILED = "ReconcileFailed"

@@ -26,6 +26,7 @@ from slipway_operator.domain.resources import (
     Resource,
     ref_of,
 )
+from slipway_operator.domain.served_names import Claimant, claim_of
 
 Path = tuple[str, ...]
 
@@ -199,6 +200,11 @@ class FakeWorld:
     def external_models(self) -> list[StoredObject]:
         models = (body for ref, body in self._seen() if ref.resource is MODEL_DEPLOYMENT)
         return [stored_object(body) for body in models if body["spec"]["engine"]["type"] == "external"]
+
+    def claimants(self, name: str) -> list[Claimant]:
+        models = (body for ref, body in self._seen() if ref.resource is MODEL_DEPLOYMENT)
+        claims = (claim for body in models if (claim := claim_of(body)) is not None)
+        return [claim.claimant for claim in claims if name in claim.names]
 
     def _seen(self) -> list[tuple[Ref, Manifest]]:
         objects = self._cluster.objects if self._frozen is None else self._frozen

@@ -29,12 +29,13 @@ from slipway_operator.domain.resources import (
     Ref,
     Resource,
 )
+from slipway_operator.domain.served_names import Claim, Claimant, Rivals, claim_of
 
 _OWNERS: Final = (MODEL_DEPLOYMENT, API_KEY, MODEL_ROUTE)
 _GATHER_SECONDS: Final = 0.25
 """Changes come in bursts, also those that the operator itself makes; one pass is to see a whole burst."""
 _PREFIX: Final = f"operator.{GROUP}"
-_INDICES: Final = ("owners", "external", "children", "pods", "secrets")
+_INDICES: Final = ("owners", "external", "claims", "children", "pods", "secrets")
 
 Enqueue = Callable[[Ref, float], None]
 """Adds a key to the work queue after so many seconds."""
@@ -71,7 +72,16 @@ class KopfWorld:
         """Every ModelDeployment that a provider serves."""
         return self._find("external", EngineType.EXTERNAL)
 
-    def _find(self, index: str, key: Ref | EngineType) -> list[Any]:
+    def claimants(self, name: str) -> Sequence[Claimant]:
+        """The models that claim a name for callers, in no order."""
+        return [claim.claimant for claim in self._find("claims", name)]
+
+    def claim(self, key: Ref) -> Claim | None:
+        """What a model claims, if it is there."""
+        found: Sequence[Claim] = self._find("claims", key)
+        return found[0] if found else None
+
+    def _find(self, index: str, key: Ref | str) -> list[Any]:
         indexed = self._indices.get(index)
         return list(indexed[key]) if indexed is not None and key in indexed else []
 
@@ -89,6 +99,7 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
     kopf.on.login(registry=registry, id="login")(login)
     kopf.on.startup(registry=registry, id="startup")(startup)
     _index_all(registry)
+    rivals = Rivals(world.claimants)
 
     async def changed(type: str | None, body: kopf.Body, **_: Any) -> None:
         # An event comes only after every index has been filled for the first time, and after its own change is in it.
@@ -97,6 +108,9 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
         if key is not None:
             urgent = type == "DELETED" or (key.resource.kind == body["kind"] and _is_urgent(body))
             enqueue(key, 0.0 if urgent else _GATHER_SECONDS)
+        if key is not None and body["kind"] == MODEL_DEPLOYMENT.kind:
+            for rival in rivals.after(key, world.claim(key)):
+                enqueue(rival, 0.0)
 
     for resource in (*_OWNERS, *MODEL_CHILDREN, POD, SECRET):
         kopf.on.event(*_selector(resource), registry=registry, id=f"changed-{resource.plural}")(changed)
@@ -175,9 +189,15 @@ def _index_all(registry: kopf.OperatorRegistry) -> None:
         engine = body["spec"].get("engine", {}).get("type")
         return {EngineType.EXTERNAL: stored_object(dict(body))} if engine == EngineType.EXTERNAL else {}
 
+    async def claims(body: kopf.Body, **_: Any) -> dict[Ref | str, Claim]:
+        # By the model and by each name: one look at the object gives both.
+        claim = claim_of(body)
+        return dict.fromkeys((claim.claimant.key, *claim.names), claim) if claim is not None else {}
+
     for resource in _OWNERS:
         kopf.index(*_selector(resource), registry=registry, id="owners")(owners)
     kopf.index(*_selector(MODEL_DEPLOYMENT), registry=registry, id="external")(external)
+    kopf.index(*_selector(MODEL_DEPLOYMENT), registry=registry, id="claims")(claims)
     for resource in MODEL_CHILDREN:
         kopf.index(*_selector(resource), registry=registry, id="children")(children)
     kopf.index(*_selector(POD), registry=registry, id="pods")(pods)

@@ -23,6 +23,7 @@ from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.readiness import readiness
 from slipway_operator.domain.resources import Ref
 from slipway_operator.domain.schedules import ScheduleError
+from slipway_operator.domain.served_names import name_conflict
 from slipway_operator.domain.status import OTHERS_FIELDS, invalid_status, model_status
 
 _FIRST_REPORT_SECONDS: Final = 0.5
@@ -98,7 +99,14 @@ class ModelReconciler:
     def _observe(self, key: Ref, model: ModelDeployment) -> Observed:
         pods = tuple(self._world.pods(key))
         children = tuple(self._world.children(key))
-        return Observed(model, children, pods, self._devices.of(key, pods), metrics_api=self._metrics_api())
+        return Observed(
+            model,
+            children,
+            pods,
+            self._devices.of(key, pods),
+            metrics_api=self._metrics_api(),
+            refused=name_conflict(model, self._world.claimants),
+        )
 
     def _forget(self, key: Ref) -> None:
         self._children.forget(key)

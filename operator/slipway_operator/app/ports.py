@@ -7,6 +7,7 @@ from slipway_operator.domain.devices import DeviceReport
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject
 from slipway_operator.domain.pods import Pod
 from slipway_operator.domain.resources import Manifest, Ref
+from slipway_operator.domain.served_names import Claimant
 
 
 class World(Protocol):
@@ -30,6 +31,10 @@ class World(Protocol):
 
     def external_models(self) -> Sequence[StoredObject]:
         """Every ModelDeployment that a provider serves."""
+        ...
+
+    def claimants(self, name: str) -> Sequence[Claimant]:
+        """The models that claim a name for callers, in no order."""
         ...
 
 

@@ -16,7 +16,7 @@ from slipway_crds.names import FIELD_MANAGER_OPERATOR, GROUP
 from slipway_operator.domain.activation import Activation
 from slipway_operator.domain.devices import Fleet
 from slipway_operator.domain.metrics_api.state import RegistrationState
-from slipway_operator.domain.pods import Pod
+from slipway_operator.domain.pods import Diagnosis, Pod
 from slipway_operator.domain.resources import DEPLOYMENT, MODEL_CHILDREN, Ref, Resource
 
 ANNOTATION_HASH: Final = f"{GROUP}/applied-hash"
@@ -103,6 +103,8 @@ class Observed:
     """Whether the model is to be awake now."""
     metrics_api: RegistrationState | None = None
     """Whether autoscalers reach the installation's metrics API; None when it has none."""
+    refused: Diagnosis | None = None
+    """Why the model may not run whatever the cluster has; nothing is made for it then, and nothing taken away."""
 
     @property
     def has_metrics_api(self) -> bool:

@@ -105,7 +105,7 @@ def plan_inputs(observed: Observed) -> object:
     metadata = observed.model.metadata
     children = frozenset((child.ref, child.uid, child.deleting, child.fields) for child in observed.children)
     scheduled = observed.activation.awake, observed.activation.min_replicas
-    return metadata.uid, metadata.generation, metadata.deletion_timestamp, children, scheduled
+    return metadata.uid, metadata.generation, metadata.deletion_timestamp, children, scheduled, observed.refused
 
 
 def with_hash(manifest: Manifest) -> Manifest:
@@ -133,6 +133,8 @@ def _hash_of(manifest: Manifest) -> str:
 def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] | Diagnosis:
     """The children by where they belong, or why the spec cannot have any."""
     model = as_scheduled(observed.model, observed.activation)
+    if observed.refused is not None:
+        return observed.refused
     if not ENGINES[model.spec.engine.type].in_pod:
         return {}
     image = image_of(model, settings.images)

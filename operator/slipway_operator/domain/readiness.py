@@ -94,6 +94,8 @@ def _verdict(
     observed: Observed, wanted: int, ready: int, settled: bool, cause: Diagnosis | None
 ) -> tuple[bool, Reason, str]:
     model = observed.model
+    if observed.refused is not None:
+        return False, observed.refused.reason, observed.refused.message
     if cause is not None and ready == 0 and (wanted > 0 or observed.child(DEPLOYMENT) is None):
         return False, cause.reason, cause.message
     if model.spec.lifecycle.suspend:
