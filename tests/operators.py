@@ -6,16 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slipway_crds.engines import EngineType
-from slipway_operator.app.devices import Devices
 from slipway_operator.app.keys import KeyReconciler
 from slipway_operator.app.models import ModelReconciler
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.app.sleeping import Sleeping
+from slipway_operator.app.startups import Startups
 from slipway_operator.domain.images import EngineImage
 from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, SECRET, Manifest, Ref
-from tests.fakes.cluster import FakeCluster, FakeRuntimes, FakeWorld
+from tests.fakes.cluster import FakeCluster, FakeRuntimes, FakeStartObserver, FakeWorld
 
 REGISTRY = "registry.example/slipway-runtime"
 IMAGES = {
@@ -59,13 +60,16 @@ class Operator:
         clocks: Any = {"clock": self.clock.monotonic, "now": self.clock.now}
         self.requeued: list[Ref] = []
         self.runtimes = FakeRuntimes()
-        self.devices = Devices(self.runtimes, self._enqueue)
+        self.asked = Runtimes(self.runtimes, self._enqueue)
+        self.starts = FakeStartObserver()
+        startups = Startups(self.starts, self.clock.now)
         self.provider_keys = ProviderKeys(self.world, cluster, PROVIDER_KEYS, self._enqueue)
         self.models = ModelReconciler(
             self.world,
             cluster,
             settings,
-            self.devices,
+            self.asked,
+            startups,
             self.provider_keys,
             Sleeping(self.runtimes, self.clock.now),
             lambda: metrics_api,

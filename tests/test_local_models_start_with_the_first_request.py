@@ -61,7 +61,9 @@ def test_slipway_models_and_chat_take_the_kept_key(up: SlipwayUp) -> None:
     said = up.slipway("chat", "words", "-m", "What is Slipway?", "--url", url)
     assert said.stdout.startswith("tok0 tok1 tok2"), said
     running = up.slipway("models", "--url", url).stdout.splitlines()[-1]
-    assert running.split() == ["words", "ready", "dummy", "cpu", "chat,", "completions,", "embeddings"]
+    *told, took, unit = running.partition(":")[0].split()
+    assert told == ["words", "ready", "dummy", "cpu", "chat,", "completions,", "embeddings"]
+    assert (float(took) > 0, unit) == (True, "s")
     talked = up.slipway("chat", "words", "--system", "Be brief.", "--url", url, said="hello\n\nand again\n")
     assert talked.stdout.splitlines() == [said.stdout.strip()] * 2 + [""], talked
     unknown = up.slipway("chat", "nobody", "-m", "hello", "--url", url)

@@ -13,7 +13,7 @@ from slipway_crds.conditions import Reason
 from slipway_crds.documents import load_documents
 from slipway_local.adapters.terminal import models_table
 from slipway_local.domain.failures import problem_of
-from slipway_local.domain.reporting import line_about, seconds
+from slipway_local.domain.reporting import last_start, line_about, seconds
 from slipway_local.domain.view import ModelView, RuntimeReport, Status
 from slipway_local.domain.welcome import base_url, models_list, welcome
 from slipway_local.domain.world import Machine, Problem, World, world_of
@@ -118,3 +118,18 @@ def test_the_table_shows_how_long_a_start_takes_already() -> None:
     starting = view(Status.STARTING, since=100.0, report=RuntimeReport("loading"))
     Console(file=out, width=100).print(models_table([starting], now=104.5))
     assert out.getvalue().splitlines()[1].split() == ["m", "dummy", "loading", "4.5", "s"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({}, ""),
+        ({"total": 0.05}, "0.1 s"),
+        (
+            {"scheduled": 0.04, "pulled": 4.5, "fetched": 12.35, "loaded": 75.0, "total": 95.2},
+            "1 min 35 s: pulled 4.5 s, fetched 12 s, loaded 1 min 15 s",
+        ),
+    ],
+)
+def test_the_last_start_in_a_column(parts: dict[str, float], words: str) -> None:
+    assert last_start(parts) == words

@@ -7,12 +7,19 @@ import pytest
 
 from slipway_operator.domain.devices import DeviceReport
 from slipway_operator.domain.resources import DEPLOYMENT, MODEL_DEPLOYMENT, Ref
+from slipway_operator.domain.runtime_state import RuntimeState
 from tests.fakes.cluster import FakeCluster
 from tests.operators import NAMESPACE, Operator, model
 
 MODEL = Ref(MODEL_DEPLOYMENT, NAMESPACE, "m")
-CUDA, CPU = DeviceReport("cuda"), DeviceReport("cpu")
-NO_DRIVER = DeviceReport("cpu", "no NVIDIA driver was found")
+
+
+def computing(device: str | None = None, fallback: str | None = None) -> RuntimeState:
+    return RuntimeState(DeviceReport(device, fallback), "ready")
+
+
+CUDA, CPU = computing("cuda"), computing("cpu")
+NO_DRIVER = computing("cpu", "no NVIDIA driver was found")
 
 
 def pod(number: int, *, ready: bool = True, restarts: int = 0, engine: str = "dummy") -> dict[str, Any]:
@@ -48,7 +55,7 @@ def answered(operator: Operator) -> None:
     """Every question that was asked has its answer, and the model had its passes."""
 
     async def ask() -> None:
-        asking = asyncio.create_task(operator.devices.run())
+        asking = asyncio.create_task(operator.asked.run())
         for _ in range(50):
             await asyncio.sleep(0)
         asking.cancel()
@@ -91,11 +98,11 @@ def seen(cluster: FakeCluster) -> tuple[str | None, str, str]:
             ),
         ),
         (0, [NO_DRIVER], ("cpu", "Ready", "1 of 1 replicas ready")),
-        (1, [DeviceReport()], (None, "Ready", "1 of 1 replicas ready")),
+        (1, [RuntimeState()], (None, "Ready", "1 of 1 replicas ready")),
     ],
 )
 def test_the_device_of_ready_pods(
-    gpus: int, reports: list[DeviceReport], expected: tuple[str | None, str, str]
+    gpus: int, reports: list[RuntimeState], expected: tuple[str | None, str, str]
 ) -> None:
     cluster, operator = running(len(reports), resources={"gpu": {"count": gpus}})
     operator.runtimes.answers = {f"10.0.0.{number}": report for number, report in enumerate(reports, 1)}
@@ -114,9 +121,11 @@ def test_a_pod_is_asked_once_for_each_start() -> None:
     assert operator.runtimes.asked == ["10.0.0.1"] * 2
 
 
-def test_pods_that_do_not_serve_and_servers_of_others_are_not_asked() -> None:
+def test_pods_that_do_not_run_and_servers_of_others_are_not_asked() -> None:
     cluster, operator = running()
-    cluster.put(pod(1, ready=False))
+    waiting = pod(1, ready=False)
+    waiting["status"]["containerStatuses"][0]["state"] = {"waiting": {}}
+    cluster.put(waiting)
     answered(operator)
     assert operator.runtimes.asked == []
     cluster, operator = running(engine="tei")

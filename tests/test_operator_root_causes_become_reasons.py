@@ -85,7 +85,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "PodRefused",
         "UnexpectedAdmissionError: no GPU left",
     ),
-    "loading": (container({"running": {}}), "Starting", "fetches and loads"),
+    "loading": (container({"running": {}}), "Starting", "fetching the weights"),
     "being made": (container(waiting("ContainerCreating")), "Pending", "the container is being made"),
     "not seen by the scheduler": ({}, "Pending", "waiting for a node"),
 }

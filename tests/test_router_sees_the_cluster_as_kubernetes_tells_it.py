@@ -132,6 +132,30 @@ def test_what_a_model_computes_on_is_listed(status: dict[str, Any], told: dict[s
     assert {name: value for name, value in listed.items() if name == "device"} == told
 
 
+@pytest.mark.parametrize(
+    ("reason", "start", "state"),
+    [
+        ("Starting", {"phase": "loading"}, "loading"),
+        ("Pending", {"phase": "pulling"}, "pulling"),
+        ("Pending", {"totalSeconds": 26.5}, "starting"),
+        ("Starting", {"phase": "dancing"}, "dancing"),
+        ("OOMKilled", {"phase": "loading"}, "unavailable"),
+        ("ScaledToZero", {"totalSeconds": 26.5}, "asleep"),
+    ],
+)
+def test_how_far_a_start_is(reason: str, start: dict[str, Any], state: str) -> None:
+    status = {**ready_condition("False", reason), "coldStart": {"startedAt": "2026-01-01T00:00:00Z", **start}}
+    assert model_of(deployment(status=status), ()).state == state
+
+
+def test_where_the_time_of_the_last_start_went_is_listed() -> None:
+    start = {"startedAt": "2026-01-01T00:00:00Z", "pulledSeconds": 4.5, "loadedSeconds": 8, "totalSeconds": 26.5}
+    finished, going = ({**start, **phase} for phase in ({}, {"phase": "loading"}))
+    listed = entry("chat-a", model_of(deployment(status={"coldStart": finished}), ()))
+    assert listed["start_seconds"] == {"pulled": 4.5, "loaded": 8.0, "total": 26.5}
+    assert "start_seconds" not in entry("chat-a", model_of(deployment(status={"coldStart": going}), ()))
+
+
 def test_a_model_on_its_way_out_is_not_offered() -> None:
     going = deployment(metadata={"deletionTimestamp": "2026-01-02T00:00:00Z"})
     assert not catalogue_of([going], {}).models

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import Field
 
 from slipway_crds.base import ApiModel, CustomResource, MicroTimestamp, Rule
+from slipway_crds.cold_start import ColdStart
 from slipway_crds.conditions import Condition
 from slipway_crds.engines import ENGINES, EngineType, Task
 from slipway_crds.names import API_VERSION
@@ -193,6 +194,8 @@ class ModelDeploymentStatus(ApiModel):
     """What ready pods compute on: `cpu` or `cuda`."""
     asleep_since: MicroTimestamp | None = None
     """Since when the model has no replica because nobody asked; left out while it is awake."""
+    cold_start: ColdStart | None = None
+    """How the model starts or, while it does not, how it started the last time."""
     demand: Demand | None = None
     """What routers saw."""
 

@@ -12,7 +12,6 @@ from slipway_crds.names import (
     LABEL_MODEL,
     child_name,
 )
-from slipway_operator.domain.devices import DeviceReport
 from slipway_operator.domain.errors import ConflictError, NamespaceTerminatingError, NotFoundError, RefusedError
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject, child_of, key_secret_of, stored_object
 from slipway_operator.domain.pods import Pod, pod_of
@@ -26,6 +25,7 @@ from slipway_operator.domain.resources import (
     Resource,
     ref_of,
 )
+from slipway_operator.domain.runtime_state import RuntimeState
 from slipway_operator.domain.served_names import Claimant, claim_of
 
 Path = tuple[str, ...]
@@ -215,7 +215,7 @@ class FakeRuntimes:
     """The port ``RuntimeStates``: the runtimes answer what stands in ``answers``, by the pod's address."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, DeviceReport] = {}
+        self.answers: dict[str, RuntimeState] = {}
         self.asked: list[str] = []
         self.requests: dict[str, int] = {}
         """Requests at work, by the pod's address."""
@@ -223,9 +223,19 @@ class FakeRuntimes:
     async def in_flight(self, ip: str) -> int | None:
         return self.requests.get(ip)
 
-    async def device(self, ip: str) -> DeviceReport | None:
+    async def state(self, ip: str) -> RuntimeState | None:
         self.asked.append(ip)
         return self.answers.get(ip)
+
+
+class FakeStartObserver:
+    """The port ``StartObserver``: keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.seconds: list[tuple[str, float]] = []
+
+    def started(self, phase: str, seconds: float) -> None:
+        self.seconds.append((phase, seconds))
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

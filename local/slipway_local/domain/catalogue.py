@@ -10,6 +10,7 @@ from slipway_router.domain.models.catalogue import Catalogue, Endpoint, Model
 from slipway_router.domain.models.cluster_view import model_of
 
 _LOOPBACK = "127.0.0.1"
+_PARTS = {"fetching": "fetched", "loading": "loaded", "warming": "warmed"}
 
 
 def catalogue_of(models: Mapping[str, LocalModel], views: Iterable[ModelView]) -> Catalogue:
@@ -30,6 +31,16 @@ def _entry(number: int, model: LocalModel, view: ModelView) -> Model:
         created=number,
         wakeable=view.wakeable,
         phase="suspended" if suspended else view.phase,
+        start_seconds=_start_seconds(view),
         device=view.report.device if view.report is not None and view.status is Status.READY else "",
         reason=problem.reason if problem else "",
     )
+
+
+def _start_seconds(view: ModelView) -> tuple[tuple[str, float], ...]:
+    """Where the time of the start went, of a model that is ready."""
+    if view.status is not Status.READY:
+        return ()
+    spent = view.report.phase_seconds if view.report is not None else {}
+    parts = tuple((part, round(spent[phase], 2)) for phase, part in _PARTS.items() if phase in spent)
+    return (*parts, ("total", round(view.start_seconds, 2)))

@@ -6,6 +6,8 @@ from slipway_local.domain.changes import Changes
 from slipway_local.domain.view import ModelView, RuntimeReport, Status
 
 _MEGABYTE = 1_000_000
+_WORTH_TELLING = 0.1
+"""Seconds."""
 _START_PHASES = ("fetching", "loading", "warming")
 
 
@@ -58,10 +60,20 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def last_start(parts: Mapping[str, float]) -> str:
+    """``27 s: pulled 4.5 s, fetched 12 s, …`` of what a router tells of a model's last start; empty for nothing."""
+    if "total" not in parts:
+        return ""
+    split = ", ".join(
+        f"{part} {seconds(spent)}" for part, spent in parts.items() if part != "total" and spent >= _WORTH_TELLING
+    )
+    return seconds(parts["total"]) + (f": {split}" if split else "")
+
+
 def _split(report: RuntimeReport | None) -> str:
     """Where the time of a start went, by phase."""
     spent: Mapping[str, float] = report.phase_seconds if report else {}
-    parts = [f"{phase} {seconds(spent[phase])}" for phase in _START_PHASES if spent.get(phase, 0.0) >= 0.1]
+    parts = [f"{phase} {seconds(spent[phase])}" for phase in _START_PHASES if spent.get(phase, 0.0) >= _WORTH_TELLING]
     return f" ({', '.join(parts)})" if parts else ""
 
 

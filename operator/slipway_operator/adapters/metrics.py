@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 _SECONDS: Final = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30)
+_START_SECONDS: Final = (0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1800)
 
 
 class Metrics:
@@ -42,6 +43,14 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._starts = Histogram(
+            "slipway_cold_start_seconds",
+            "Duration of starts of pods by phase: scheduled, pulled, fetched, loaded, warmed, and their total.",
+            ["phase"],
+            buckets=_START_SECONDS,
+            registry=self._registry,
+        )
+
     def depth(self, keys: int) -> None:
         """``keys`` now wait for a worker."""
         self._depth.set(keys)
@@ -57,6 +66,10 @@ class Metrics:
     def wrote(self, verb: str, kind: str, result: str) -> None:
         """A write was answered."""
         self._writes.labels(verb, kind, result).inc()
+
+    def started(self, phase: str, seconds: float) -> None:
+        """A pod came up, and a phase of that took so long."""
+        self._starts.labels(phase).observe(seconds)
 
     def leading(self, leader: bool) -> None:
         """Whether this replica acts."""

@@ -7,13 +7,17 @@ from typing import Any, Final
 
 import aiohttp
 
+from slipway_crds.cold_start import StartPhase
 from slipway_crds.names import CONTROL_PORT
 from slipway_operator.adapters.control_ports import ask_runtime
 from slipway_operator.domain.devices import DeviceReport
+from slipway_operator.domain.runtime_state import RuntimeState
 
 _LONGEST_ANSWER: Final = 64 * 1024
 _LONGEST_WORDS: Final = 512
+_LONGEST_SECONDS: Final = 365 * 24 * 3600
 _DEVICES: Final = ("cpu", "cuda")
+_PHASES: Final = (StartPhase.FETCHING, StartPhase.LOADING, StartPhase.WARMING, "ready", "draining", "failed")
 
 
 class HttpRuntimeStates:
@@ -23,17 +27,17 @@ class HttpRuntimeStates:
         self._session = session
         self._port = port
 
-    async def device(self, ip: str) -> DeviceReport | None:
-        """The device of the runtime at ``ip``; None when there was no answer."""
-        state = await self._state(ip)
-        return _report(state) if state is not None else None
+    async def state(self, ip: str) -> RuntimeState | None:
+        """What the runtime at ``ip`` does; None when there was no answer."""
+        state = await self._answer(ip)
+        return _state(state) if state is not None else None
 
     async def in_flight(self, ip: str) -> int | None:
         """The requests that the runtime at ``ip`` works on; None when there was no answer."""
-        requests = (await self._state(ip) or {}).get("inFlight")
+        requests = (await self._answer(ip) or {}).get("inFlight")
         return requests if isinstance(requests, int) else None
 
-    async def _state(self, ip: str) -> dict[str, Any] | None:
+    async def _answer(self, ip: str) -> dict[str, Any] | None:
         body = await ask_runtime(self._session, ip, self._port, "/state", _LONGEST_ANSWER)
         try:
             state = json.loads(body) if body is not None else None
@@ -44,12 +48,27 @@ class HttpRuntimeStates:
 
 @asynccontextmanager
 async def asking_runtimes(port: int = CONTROL_PORT) -> AsyncIterator[HttpRuntimeStates]:
-    """An `HttpRuntimeStates` for the length of a ``with`` block. Each runtime is asked once: no connection is kept."""
+    """An `HttpRuntimeStates` for the length of a ``with`` block. Runtimes are asked seldom: no connection is kept."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield HttpRuntimeStates(session, port)
 
 
-def _report(state: dict[str, Any]) -> DeviceReport:
+def _state(state: dict[str, Any]) -> RuntimeState:
+    phase, seconds = state.get("phase"), state.get("phaseSeconds")
+    spent = {name: _seconds(seconds.get(name)) for name in StartPhase} if isinstance(seconds, dict) else {}
+    return RuntimeState(
+        _device(state),
+        phase if isinstance(phase, str) and phase in _PHASES else "",
+        {name: value for name, value in spent.items() if value is not None},
+    )
+
+
+def _seconds(value: Any) -> float | None:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if plain and 0 <= value <= _LONGEST_SECONDS else None
+
+
+def _device(state: dict[str, Any]) -> DeviceReport:
     device, fallback = state.get("device"), state.get("deviceFallback")
     words = " ".join(fallback.split())[:_LONGEST_WORDS] if isinstance(fallback, str) else None
     return DeviceReport(device if device in _DEVICES else None, words or None)

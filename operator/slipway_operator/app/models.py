@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from slipway_crds.conditions import Reason
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_operator.app.children import ECHO_SECONDS, ChildWriter
-from slipway_operator.app.devices import Devices
 from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.app.sleeping import Sleeping
+from slipway_operator.app.startups import Startups
 from slipway_operator.app.status_writer import StatusWriter
 from slipway_operator.domain.autoscaling import follows_pods
 from slipway_operator.domain.errors import NamespaceTerminatingError
@@ -22,6 +23,7 @@ from slipway_operator.domain.plan import Plan, PlanSettings, plan, plan_inputs
 from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.readiness import readiness
 from slipway_operator.domain.resources import Ref
+from slipway_operator.domain.runtime_state import fleet_of
 from slipway_operator.domain.schedules import ScheduleError
 from slipway_operator.domain.served_names import name_conflict
 from slipway_operator.domain.status import OTHERS_FIELDS, invalid_status, model_status
@@ -39,7 +41,8 @@ class ModelReconciler:
         world: World,
         cluster: Cluster,
         settings: PlanSettings,
-        devices: Devices,
+        runtimes: Runtimes,
+        startups: Startups,
         provider_keys: ProviderKeys,
         sleeping: Sleeping,
         metrics_api: Callable[[], RegistrationState | None],
@@ -49,7 +52,8 @@ class ModelReconciler:
     ) -> None:
         self._world = world
         self._settings = settings
-        self._devices = devices
+        self._runtimes = runtimes
+        self._startups = startups
         self._provider_keys = provider_keys
         self._sleeping = sleeping
         self._metrics_api = metrics_api
@@ -98,20 +102,22 @@ class ModelReconciler:
 
     def _observe(self, key: Ref, model: ModelDeployment) -> Observed:
         pods = tuple(self._world.pods(key))
-        children = tuple(self._world.children(key))
+        answers = self._runtimes.of(key, pods)
         return Observed(
             model,
-            children,
+            tuple(self._world.children(key)),
             pods,
-            self._devices.of(key, pods),
+            fleet_of(pods, answers),
             metrics_api=self._metrics_api(),
+            cold_start=self._startups.of(key, pods, answers, model.status.cold_start),
             refused=name_conflict(model, self._world.claimants),
         )
 
     def _forget(self, key: Ref) -> None:
         self._children.forget(key)
         self._status.forget(key)
-        self._devices.forget(key)
+        self._runtimes.forget(key)
+        self._startups.forget(key)
         self._provider_keys.follow(key, None)
         self._sleeping.forget(key)
         self._nothing_to_do.pop(key, None)

@@ -18,14 +18,15 @@ from slipway_operator.adapters.lease import Lease
 from slipway_operator.adapters.metrics import Metrics
 from slipway_operator.adapters.metrics_api.registration import KubernetesRegistration
 from slipway_operator.adapters.runtime_states import asking_runtimes
-from slipway_operator.app.devices import Devices
 from slipway_operator.app.keys import KeyReconciler, RouteReconciler
 from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
 from slipway_operator.app.models import ModelReconciler
 from slipway_operator.app.ports import Cluster, RuntimeStates, World
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.app.settings import Settings
 from slipway_operator.app.sleeping import Sleeping
+from slipway_operator.app.startups import Startups
 from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.metrics_api.serving import ServiceReference
 from slipway_operator.domain.metrics_api.state import RegistrationState
@@ -59,7 +60,8 @@ def build_reconcile(
     world: World,
     cluster: Cluster,
     settings: Settings,
-    devices: Devices,
+    runtimes: Runtimes,
+    startups: Startups,
     sleeping: Sleeping,
     metrics_api: MetricsApi | None,
     enqueue: Callable[[Ref, float], None],
@@ -74,7 +76,7 @@ def build_reconcile(
 
     clock = time.monotonic
     models = ModelReconciler(
-        world, cluster, images, devices, provider_keys, sleeping, registration, clock=clock, now=utc_now
+        world, cluster, images, runtimes, startups, provider_keys, sleeping, registration, clock=clock, now=utc_now
     )
     keys = KeyReconciler(world, cluster, clock=clock, now=utc_now)
     routes = RouteReconciler(world, cluster, clock=clock, now=utc_now)
@@ -155,14 +157,14 @@ async def _lead(
 ) -> None:
     """Watch and reconcile for as long as this replica holds the Lease."""
     world, queue = KopfWorld(), WorkQueue[Ref](metrics)
-    devices = Devices(runtimes, queue.add_after)
+    asked = Runtimes(runtimes, queue.add_after)
     cluster = KubernetesCluster(api, metrics)
-    sleeping = Sleeping(runtimes, utc_now)
-    reconcile = build_reconcile(world, cluster, settings, devices, sleeping, metrics_api, queue.add_after)
+    startups, sleeping = Startups(metrics, utc_now), Sleeping(runtimes, utc_now)
+    reconcile = build_reconcile(world, cluster, settings, asked, startups, sleeping, metrics_api, queue.add_after)
     registry = build_registry(world, queue.add_after, metrics.watch_event)
     metrics.leading(True)
     async with asyncio.TaskGroup() as group:
-        work = (lease.hold(), queue.run(reconcile, settings.workers), devices.run())
+        work = (lease.hold(), queue.run(reconcile, settings.workers), asked.run())
         background = [group.create_task(each) for each in work]
         # Kopf, when it ends, waits for every task that was started after it: the workers must be there before.
         await asyncio.sleep(0)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from slipway_operator.domain.devices import DeviceReport
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject
 from slipway_operator.domain.pods import Pod
 from slipway_operator.domain.resources import Manifest, Ref
+from slipway_operator.domain.runtime_state import RuntimeState
 from slipway_operator.domain.served_names import Claimant
 
 
@@ -77,8 +77,8 @@ class Cluster(Protocol):
 class RuntimeStates(Protocol):
     """The control API of runtimes in pods."""
 
-    async def device(self, ip: str) -> DeviceReport | None:
-        """What the runtime at ``ip`` computes on; None when there was no answer."""
+    async def state(self, ip: str) -> RuntimeState | None:
+        """What the runtime at ``ip`` does; None when there was no answer."""
         ...
 
     async def in_flight(self, ip: str) -> int | None:

@@ -8,9 +8,9 @@ from typing import Final
 
 from slipway_operator.app.ports import RuntimeStates
 from slipway_operator.domain.activation import activation, kept_awake
-from slipway_operator.domain.devices import askable
 from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.resources import Ref
+from slipway_operator.domain.runtime_state import askable
 
 _AGAIN_SECONDS: Final = 5.0
 
@@ -43,5 +43,6 @@ class Sleeping:
         self._busy_at.pop(key, None)
 
     async def _is_busy(self, observed: Observed) -> bool:
-        answers = await asyncio.gather(*(self._runtimes.in_flight(pod.ip) for pod in askable(observed.pods)))
+        ready = [pod for pod in askable(observed.pods) if pod.ready]
+        answers = await asyncio.gather(*(self._runtimes.in_flight(pod.ip) for pod in ready))
         return any(answers)

@@ -1,11 +1,7 @@
 """What the pods of a model compute on, as their runtimes report it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-
-from slipway_crds.engines import EngineType
-from slipway_operator.domain.pods import Pod
 
 CPU: Final = "cpu"
 
@@ -39,8 +35,3 @@ class Fleet:
         """How many pods run on the CPU against the wish, and the first one's reason."""
         reasons = [report.fallback for report in self.reports if report.fallback is not None]
         return (len(reasons), reasons[0]) if reasons else None
-
-
-def askable(pods: Sequence[Pod]) -> list[Pod]:
-    """The pods whose runtime can be asked: they are ready, and it is Slipway's."""
-    return [pod for pod in pods if pod.ready and not pod.terminating and pod.ip and pod.engine != EngineType.TEI]

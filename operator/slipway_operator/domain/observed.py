@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from slipway_crds.cold_start import ColdStart
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, GROUP
 from slipway_operator.domain.activation import Activation
@@ -103,6 +104,8 @@ class Observed:
     """Whether the model is to be awake now."""
     metrics_api: RegistrationState | None = None
     """Whether autoscalers reach the installation's metrics API; None when it has none."""
+    cold_start: ColdStart | None = None
+    """How the model starts, or did the last time."""
     refused: Diagnosis | None = None
     """Why the model may not run whatever the cluster has; nothing is made for it then, and nothing taken away."""
 

@@ -12,6 +12,9 @@ from slipway_crds.engines import EngineType
 from slipway_crds.names import LABEL_ENGINE
 from slipway_operator.domain.tei_log import cause_of
 
+Start = tuple[str, int]
+"""One start of a pod's container: the pod's identity, and how often the container was started again."""
+
 CONTAINER: Final = "runtime"
 _MESSAGE_LIMIT: Final = 1024
 _BACK_OFF_PREFIX: Final = re.compile(r'^Back-off pulling image "[^"]*": (?:ErrImagePull: )?')
@@ -68,8 +71,17 @@ class Pod:
     engine: str = ""
     uid: str = ""
     ip: str = ""
+    scheduled_at: datetime | None = None
+    """Since when it has a node."""
+    started_at: datetime | None = None
+    """Since when the container runs."""
     ready_at: datetime | None = None
     """Since when it is ready, or not ready any more."""
+
+    @property
+    def start(self) -> Start:
+        """The start that the pod is in."""
+        return self.uid, self.restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
     metadata, status = body["metadata"], body.get("status") or {}
     labels = metadata.get("labels", {})
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
-    scheduled = conditions.get("PodScheduled", {})
+    scheduled, ready = conditions.get("PodScheduled", {}), conditions.get("Ready", {})
     statuses = {item["name"]: item for item in status.get("containerStatuses") or ()}
     container: Mapping[str, Any] = statuses.get(CONTAINER, {})
     state, last = container.get("state") or {}, container.get("lastState") or {}
@@ -100,7 +112,7 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         revision=labels.get("pod-template-hash", ""),
         created=metadata.get("creationTimestamp", ""),
         phase=status.get("phase", "Pending"),
-        ready=conditions.get("Ready", {}).get("status") == "True",
+        ready=ready.get("status") == "True",
         terminating="deletionTimestamp" in metadata,
         reason=status.get("reason", ""),
         message=status.get("message", ""),
@@ -116,7 +128,9 @@ def pod_of(body: Mapping[str, Any]) -> Pod:
         engine=labels.get(LABEL_ENGINE, ""),
         uid=metadata.get("uid", ""),
         ip=status.get("podIP", ""),
-        ready_at=_moment(conditions.get("Ready", {}).get("lastTransitionTime")),
+        scheduled_at=_moment(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None,
+        started_at=_moment((state.get("running") or {}).get("startedAt")),
+        ready_at=_moment(ready.get("lastTransitionTime")),
     )
 
 

@@ -9,6 +9,7 @@ from slipway_crds.model_deployment import ModelDeployment
 from slipway_operator.domain.activation import as_scheduled, may_sleep
 from slipway_operator.domain.builders.common import fixed_replicas
 from slipway_operator.domain.builders.deployment import applied_replicas
+from slipway_operator.domain.cold_start import WORDS
 from slipway_operator.domain.external import is_external
 from slipway_operator.domain.images import gpu_count
 from slipway_operator.domain.observed import Child, Observed
@@ -48,13 +49,18 @@ def readiness(observed: Observed, problem: Diagnosis | None, *, changing: bool) 
     return Readiness(
         ready=verdict[0],
         reason=verdict[1],
-        message=verdict[2],
+        message=_with_phase(observed, verdict[1], verdict[2]),
         progressing=not settled,
         wanted=wanted,
         replicas=int(status.get("replicas", 0)),
         ready_replicas=ready,
         device=_device(observed, ready),
     )
+
+
+def _with_phase(observed: Observed, reason: Reason, message: str) -> str:
+    phase = observed.cold_start.phase if observed.cold_start else None
+    return WORDS.get(phase, message) if phase and reason is Reason.STARTING else message
 
 
 def _external(model: ModelDeployment, problem: Diagnosis | None, *, changing: bool) -> Readiness:

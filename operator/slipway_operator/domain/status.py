@@ -53,6 +53,7 @@ def model_status(observed: Observed, state: Readiness, now: datetime) -> dict[st
         image=_image(observed),
         device=state.device,
         asleep_since=observed.activation.asleep_since,
+        cold_start=observed.cold_start,
         **common,
     ).to_dict()
 
@@ -147,9 +148,10 @@ def _previous_transition(body: Mapping[str, Any], now: datetime) -> datetime:
 
 
 def _essence(status: Mapping[str, Any]) -> object:
-    details = ("conditions", "replicas", "device", *OTHERS_FIELDS)
+    details = ("conditions", "replicas", "device", "coldStart", *OTHERS_FIELDS)
     conditions = [(item["type"], item["status"], item["reason"]) for item in status.get("conditions") or ()]
-    return conditions, {name: value for name, value in status.items() if name not in details}
+    phase = (status.get("coldStart") or {}).get("phase")
+    return conditions, phase, {name: value for name, value in status.items() if name not in details}
 
 
 def _find(conditions: Sequence[Condition], kind: ConditionType) -> Condition | None:

@@ -7,10 +7,11 @@ from slipway_router.domain.models.catalogue import Catalogue, Model
 def entry(served_name: str, model: Model) -> dict[str, object]:
     """One model under one of its names.
 
-    ``state``, ``tasks``, ``engine`` and, as far as it is known, ``device`` are Slipway's own additions. The entry of an
-    adapter has, as vLLM lists it, the model it is laid on as its ``parent``.
+    ``state``, ``tasks``, ``engine`` and, as far as they are known, ``device`` and ``start_seconds`` are Slipway's own
+    additions. The entry of an adapter has, as vLLM lists it, the model it is laid on as its ``parent``.
     """
     device = {"device": model.device} if model.device else {}
+    start = {"start_seconds": dict(model.start_seconds)} if model.start_seconds else {}
     parent = {"parent": model.served_names[0]} if served_name in model.adapters else {}
     return {
         "id": served_name,
@@ -21,6 +22,7 @@ def entry(served_name: str, model: Model) -> dict[str, object]:
         "tasks": sorted(model.tasks),
         "engine": model.engine,
         **device,
+        **start,
         **parent,
     }
 

@@ -20,7 +20,11 @@ from slipway_router.domain.errors import ErrorCode
 
 
 class ModelEntry(Open):
-    """A model as OpenAI lists it; ``state``, ``tasks``, ``engine`` and ``device`` are Slipway's additions."""
+    """A model as OpenAI lists it; ``state``, ``tasks``, ``engine``, ``device`` and ``start_seconds`` are Slipway's own.
+
+    ``start_seconds`` tells where the time of its last start went, as far as it is known: ``scheduled``, ``pulled``,
+    ``fetched``, ``loaded``, ``warmed`` and ``total``.
+    """
 
     id: str
     object: Literal["model"] = "model"

@@ -82,6 +82,9 @@ class Model:
     """When it was last used, as all routers together know; seconds since 1970."""
     phase: str = ""
     """What the model does now, for people: ``ready``, ``asleep``, ``loading`` …"""
+    start_seconds: tuple[tuple[str, float], ...] = ()
+    """Where the seconds of its last start went, as far as they are known: ``scheduled``, ``pulled``, ``fetched``,
+    ``loaded``, ``warmed`` and ``total``."""
     device: str = ""
     """What it computes on, ``cpu`` or ``cuda``; empty when nobody knows."""
     reason: str = ""

@@ -33,12 +33,13 @@ _UNDER_WAY: Final = frozenset(
 """Reasons of ``Ready`` with which a replica comes, or comes back, by itself."""
 _WHEN_WANTED: Final = frozenset({Reason.SCALED_TO_ZERO, Reason.UNSCHEDULABLE})
 """With these, one comes if the model wakes on demand: nodes may have to be made for it first."""
+_STARTING: Final = "starting"
 _PHASES: Final = {
     Reason.SCALED_TO_ZERO: "asleep",
     Reason.SUSPENDED: "suspended",
-    Reason.PENDING: "starting",
-    Reason.STARTING: "starting",
-    Reason.ROLLING_OUT: "starting",
+    Reason.PENDING: _STARTING,
+    Reason.STARTING: _STARTING,
+    Reason.ROLLING_OUT: _STARTING,
 }
 
 
@@ -86,7 +87,8 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
         wakeable=provider is None and _may_come(reason, scale),
         sleep_after=parse_duration(scale.idle_after) if scale is not None else None,
         last_active=_last_active(deployment),
-        phase=_PHASES.get(reason, "") if reason is not None else "",
+        phase=_phase(deployment, reason),
+        start_seconds=_start_seconds(deployment),
         device=deployment.status.device or "",
         reason="" if reason in (None, Reason.READY) else str(reason),
         policy=policy_of(deployment.spec.routing),
@@ -102,6 +104,18 @@ def _may_come(reason: Reason | None, scale: ScaleToZero | None) -> bool:
 def _last_active(deployment: ModelDeployment) -> float:
     demand = deployment.status.demand
     return demand.last_active_at.timestamp() if demand is not None and demand.last_active_at is not None else 0.0
+
+
+def _phase(deployment: ModelDeployment, reason: Reason | None) -> str:
+    """What the condition says and, of a model that starts, how far it is."""
+    phase = _PHASES.get(reason, "") if reason is not None else ""
+    start = deployment.status.cold_start
+    return start.phase if phase == _STARTING and start is not None and start.phase else phase
+
+
+def _start_seconds(deployment: ModelDeployment) -> tuple[tuple[str, float], ...]:
+    start = deployment.status.cold_start
+    return tuple(start.seconds.items()) if start is not None and start.is_finished else ()
 
 
 def provider_of(deployment: ModelDeployment) -> Provider:

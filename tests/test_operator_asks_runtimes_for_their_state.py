@@ -9,15 +9,16 @@ from aiohttp import web
 
 from slipway_operator.adapters.runtime_states import asking_runtimes
 from slipway_operator.domain.devices import DeviceReport
+from slipway_operator.domain.runtime_state import RuntimeState
 
 
-def asked(status: int, body: bytes) -> DeviceReport | None:
-    """The report of a runtime that answers ``GET /state`` so."""
+def asked(status: int, body: bytes) -> RuntimeState | None:
+    """What is taken of the answer of a runtime that answers ``GET /state`` so."""
 
     async def state(_: web.Request) -> web.Response:
         return web.Response(status=status, body=body, headers={"Location": "/state"})
 
-    async def main() -> DeviceReport | None:
+    async def main() -> RuntimeState | None:
         app = web.Application()
         app.router.add_get("/state", state)
         runner = web.AppRunner(app)
@@ -27,7 +28,7 @@ def asked(status: int, body: bytes) -> DeviceReport | None:
         port: int = runner.addresses[0][1]
         try:
             async with asking_runtimes(port) as runtimes:
-                return await runtimes.device("127.0.0.1")
+                return await runtimes.state("127.0.0.1")
         finally:
             await runner.cleanup()
 
@@ -43,17 +44,36 @@ def asked(status: int, body: bytes) -> DeviceReport | None:
         ({"device": "toaster"}, DeviceReport()),
         ({"device": ["cpu"], "deviceFallback": 7}, DeviceReport()),
         ({}, DeviceReport()),
-        ([], None),
     ],
 )
-def test_what_is_taken_of_an_answer(state: Any, report: DeviceReport | None) -> None:
-    assert asked(200, json.dumps(state).encode()) == report
+def test_what_is_taken_of_an_answer_about_the_device(state: Any, report: DeviceReport) -> None:
+    assert asked(200, json.dumps(state).encode()) == RuntimeState(report)
+
+
+@pytest.mark.parametrize(
+    ("state", "phase", "seconds"),
+    [
+        (
+            {"phase": "loading", "phaseSeconds": {"fetching": 3, "loading": 0.5}},
+            "loading",
+            {"fetching": 3, "loading": 0.5},
+        ),
+        ({"phase": "ready", "phaseSeconds": {"ready": 9, "fetching": 1}}, "ready", {"fetching": 1}),
+        ({"phase": "napping", "phaseSeconds": []}, "", {}),
+        ({"phase": ["loading"]}, "", {}),
+        ({"phaseSeconds": {"fetching": -1, "loading": True, "warming": "3"}}, "", {}),
+        ({"phaseSeconds": {"fetching": float("nan"), "loading": float("inf"), "warming": 1e300}}, "", {}),
+    ],
+)
+def test_what_is_taken_of_an_answer_about_the_start(state: Any, phase: str, seconds: dict[str, float]) -> None:
+    assert asked(200, json.dumps(state).encode()) == RuntimeState(phase=phase, seconds=seconds)
 
 
 @pytest.mark.parametrize(
     ("status", "body"),
     [
         (404, b"{}"),
+        (200, b"[]"),
         (500, b"{}"),
         (302, b"{}"),
         (200, b"not JSON"),
@@ -67,8 +87,8 @@ def test_anything_else_is_no_answer(status: int, body: bytes) -> None:
 
 
 def test_nobody_there_is_no_answer() -> None:
-    async def main() -> DeviceReport | None:
+    async def main() -> RuntimeState | None:
         async with asking_runtimes(1) as runtimes:
-            return await runtimes.device("127.0.0.1")
+            return await runtimes.state("127.0.0.1")
 
     assert asyncio.run(main()) is None
