@@ -28,6 +28,7 @@ check: $(VENV)/dev ## Format, lint, types, import layers, drift of generated fil
 	$(BIN)/python -m slipway_router.api_reference docs/reference/api.md --check
 	$(BIN)/python -m slipway_router.reference docs/reference/router-configuration.md --check
 	$(BIN)/python -m slipway_router.chart_schema charts/slipway/values.schema.json --check
+	$(BIN)/python -m slipway_operator.adapter_rules charts/slipway/files/prometheus-adapter-rules.yaml --check
 
 generate: $(VENV)/dev ## Write the files that are made from the models
 	$(BIN)/python -m slipway_crds.generate crds crds/generated
@@ -37,6 +38,7 @@ generate: $(VENV)/dev ## Write the files that are made from the models
 	$(BIN)/python -m slipway_router.api_reference docs/reference/api.md
 	$(BIN)/python -m slipway_router.reference docs/reference/router-configuration.md
 	$(BIN)/python -m slipway_router.chart_schema charts/slipway/values.schema.json
+	$(BIN)/python -m slipway_operator.adapter_rules charts/slipway/files/prometheus-adapter-rules.yaml
 
 lock: $(VENV)/uv ## Pin every dependency anew, with hashes
 	bash requirements/compile.sh

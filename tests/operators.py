@@ -13,7 +13,7 @@ from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.app.sleeping import Sleeping
 from slipway_operator.app.startups import Startups
 from slipway_operator.domain.images import EngineImage
-from slipway_operator.domain.metrics_api.state import RegistrationState
+from slipway_operator.domain.metrics_api.state import Keda, RegistrationState
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, SECRET, Manifest, Ref
 from tests.fakes.cluster import FakeCluster, FakeRuntimes, FakeStartObserver, FakeWorld
@@ -52,6 +52,7 @@ class Operator:
         cluster: FakeCluster,
         clock: Clock | None = None,
         metrics_api: RegistrationState | None = REGISTERED,
+        keda: Keda | None = None,
     ) -> None:
         self.cluster = cluster
         self.world = FakeWorld(cluster)
@@ -73,6 +74,7 @@ class Operator:
             self.provider_keys,
             Sleeping(self.runtimes, self.clock.now),
             lambda: metrics_api,
+            keda,
             **clocks,
         )
         self.keys = KeyReconciler(self.world, cluster, **clocks)

@@ -75,3 +75,11 @@ def check_page(text: str) -> str:
     """What ``promtool`` has to say against a page of metrics; raises if it finds mistakes."""
     debian.ensure(debian.PROMETHEUS, Progress())
     return run(["promtool", "check", "metrics"], stdin=text)
+
+
+def check_rules(folder: Path, case: Mapping[str, Any]) -> None:
+    """Evaluate one case of ``promtool test rules``; raises if an expression gives something else."""
+    debian.ensure(debian.PROMETHEUS, Progress())
+    file = folder / "case.yaml"
+    file.write_text(yaml.safe_dump({"rule_files": [], "tests": [dict(case)]}))
+    run(["promtool", "test", "rules", str(file)])

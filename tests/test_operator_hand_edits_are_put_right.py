@@ -6,9 +6,9 @@ import pytest
 
 from slipway_operator.domain.drift import holds, parse_quantity
 from slipway_operator.domain.resources import (
+    CORE_CHILDREN,
     DEPLOYMENT,
     HPA,
-    MODEL_CHILDREN,
     PDB,
     PVC,
     SERVICE,
@@ -28,7 +28,7 @@ def cluster() -> FakeCluster:
     return cluster
 
 
-@pytest.mark.parametrize("resource", [r for r in MODEL_CHILDREN if r is not HPA], ids=lambda r: r.kind)
+@pytest.mark.parametrize("resource", [r for r in CORE_CHILDREN if r is not HPA], ids=lambda r: r.kind)
 def test_a_deleted_child_comes_back(cluster: FakeCluster, resource: Resource) -> None:
     name, before = next(iter(cluster.of_kind(resource).items()))
     cluster.remove(Ref(resource, NAMESPACE, name))

@@ -13,9 +13,9 @@ from slipway_operator.app.metrics_api.sampler import Sampler
 from slipway_operator.domain.errors import ClusterError
 from slipway_operator.domain.metrics_api.documents import ApiError
 from slipway_operator.domain.metrics_api.exposition import Series
+from slipway_operator.domain.metrics_api.measures import Snapshot
 from slipway_operator.domain.metrics_api.queries import ValueQuery
 from slipway_operator.domain.metrics_api.readings import STALE_SECONDS, Target
-from slipway_operator.domain.metrics_api.table import Snapshot
 from slipway_operator.domain.metrics_api.targets import followed_models, target_of
 from tests.operators import Clock
 

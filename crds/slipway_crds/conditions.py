@@ -72,6 +72,7 @@ class Reason(StrEnum):
     AUTOSCALING_FAILED = "AutoscalingFailed"
     METRIC_NOT_SUPPORTED = "MetricNotSupported"
     METRICS_API_UNAVAILABLE = "MetricsApiUnavailable"
+    KEDA_UNAVAILABLE = "KedaUnavailable"
 
 
 class Condition(ApiModel):

@@ -19,17 +19,28 @@ _Tokens = Annotated[int, Field(ge=1, le=10_000_000, json_schema_extra={"format":
 CronSchedule = Annotated[str, Field(max_length=64, pattern=r"^\S+( \S+){4}$")]
 """Five fields as in crontab(5), with one space between."""
 
-MetricType = Literal["cpu", "memory", "gpuUtilization", "gpuMemory", "inFlight", "queueLength"]
+MetricType = Literal[
+    "cpu",
+    "memory",
+    "gpuUtilization",
+    "gpuMemory",
+    "inFlight",
+    "queueLength",
+    "queueWait",
+    "tokensPerSecond",
+    "cacheUsage",
+]
 
 
 class AutoscalingMetric(ApiModel):
     """One signal that the autoscaler follows, and its target."""
 
     type: MetricType
-    """`cpu`, `memory`, `gpuUtilization`, `gpuMemory`: average per replica in percent.
-    `inFlight`, `queueLength`: average requests per replica."""
+    """`cpu`, `memory`, `gpuUtilization`, `gpuMemory`, `cacheUsage` (the engine's key-value cache): average per replica
+    in percent. `inFlight`, `queueLength`: average requests per replica. `queueWait`: mean wait in the engine's queue
+    in milliseconds. `tokensPerSecond`: average per replica."""
     target: Annotated[int, Field(ge=1, le=100_000, json_schema_extra={"format": "int32"})]
-    """Average per replica to aim at: percent or requests, by `type`."""
+    """Average per replica to aim at: percent, requests, milliseconds or tokens per second, by `type`."""
 
 
 class ScaleToZero(ApiModel):
@@ -96,7 +107,7 @@ class Autoscaling(ApiModel):
             tuple[AutoscalingMetric, ...],
             Field(
                 min_length=1,
-                max_length=6,
+                max_length=9,
                 json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
             ),
         ]

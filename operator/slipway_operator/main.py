@@ -23,7 +23,8 @@ def main() -> None:
         sys.exit(f"slipway-operator: {error}")
     log_to_stderr(settings.log_level, as_json=settings.log_format == "json")
     try:
-        asyncio.run(run(settings, os.environ.get("KUBECONFIG") or None))
+        while asyncio.run(run(settings, os.environ.get("KUBECONFIG") or None)):
+            pass
     except* LeadershipLostError as lost:
         _log.error("%s; ending", _first(lost))
         sys.exit(1)

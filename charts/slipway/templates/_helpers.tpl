@@ -54,11 +54,12 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{/*
-How models are scaled by the metrics of their pods: builtin or none. The metrics API is one for the whole cluster, so a
-release with rights in named namespaces only has none; nor has one without an operator, which would hold up the cluster.
+How models are scaled by the metrics of their pods. The operator's metrics API is one for the whole cluster, so a release
+with rights in named namespaces only has none; nor has one without an operator, which would hold up the cluster.
 */}}
 {{- define "slipway.metricsMode" -}}
-{{ if or .Values.watchNamespaces (eq (int .Values.operator.replicas) 0) }}none{{ else }}{{ .Values.metrics.mode }}{{ end }}
+{{- $alone := or .Values.watchNamespaces (eq (int .Values.operator.replicas) 0) -}}
+{{ if and $alone (eq .Values.metrics.mode "builtin") }}none{{ else }}{{ .Values.metrics.mode }}{{ end }}
 {{- end }}
 
 {{/* Service, certificate and rights of the metrics API. */}}

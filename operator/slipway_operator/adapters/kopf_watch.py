@@ -21,6 +21,7 @@ from slipway_operator.domain.observed import Child, KeySecret, StoredObject, chi
 from slipway_operator.domain.pods import Pod, pod_of
 from slipway_operator.domain.resources import (
     API_KEY,
+    CORE_CHILDREN,
     MODEL_CHILDREN,
     MODEL_DEPLOYMENT,
     MODEL_ROUTE,
@@ -86,8 +87,14 @@ class KopfWorld:
         return list(indexed[key]) if indexed is not None and key in indexed else []
 
 
-def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], None]) -> kopf.OperatorRegistry:
-    """The handlers that keep ``world`` current and tell ``enqueue`` what changed."""
+def build_registry(
+    world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], None], more_children: Sequence[Resource] = ()
+) -> kopf.OperatorRegistry:
+    """The handlers that keep ``world`` current and tell ``enqueue`` what changed.
+
+    ``more_children`` are kinds of children that only some clusters know; this one must, or Kopf waits for them.
+    """
+    kinds = (*CORE_CHILDREN, *more_children)
     registry = kopf.OperatorRegistry()
 
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -98,7 +105,7 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
 
     kopf.on.login(registry=registry, id="login")(login)
     kopf.on.startup(registry=registry, id="startup")(startup)
-    _index_all(registry)
+    _index_all(registry, kinds)
     rivals = Rivals(world.claimants)
 
     async def changed(type: str | None, body: kopf.Body, **_: Any) -> None:
@@ -112,7 +119,7 @@ def build_registry(world: KopfWorld, enqueue: Enqueue, on_event: Callable[[], No
             for rival in rivals.after(key, world.claim(key)):
                 enqueue(rival, 0.0)
 
-    for resource in (*_OWNERS, *MODEL_CHILDREN, POD, SECRET):
+    for resource in (*_OWNERS, *kinds, POD, SECRET):
         kopf.on.event(*_selector(resource), registry=registry, id=f"changed-{resource.plural}")(changed)
     return registry
 
@@ -167,7 +174,7 @@ async def watch(registry: kopf.OperatorRegistry, namespaces: Sequence[str], stop
     )
 
 
-def _index_all(registry: kopf.OperatorRegistry) -> None:
+def _index_all(registry: kopf.OperatorRegistry, kinds: Sequence[Resource]) -> None:
     async def owners(body: kopf.Body, **_: Any) -> dict[Ref, StoredObject]:
         key = _key_of(body)
         return {key: stored_object(dict(body))} if key else {}
@@ -198,7 +205,7 @@ def _index_all(registry: kopf.OperatorRegistry) -> None:
         kopf.index(*_selector(resource), registry=registry, id="owners")(owners)
     kopf.index(*_selector(MODEL_DEPLOYMENT), registry=registry, id="external")(external)
     kopf.index(*_selector(MODEL_DEPLOYMENT), registry=registry, id="claims")(claims)
-    for resource in MODEL_CHILDREN:
+    for resource in kinds:
         kopf.index(*_selector(resource), registry=registry, id="children")(children)
     kopf.index(*_selector(POD), registry=registry, id="pods")(pods)
     kopf.index(*_selector(SECRET), registry=registry, id="secrets")(secrets)

@@ -17,7 +17,7 @@ from slipway_operator.app.startups import Startups
 from slipway_operator.app.status_writer import StatusWriter
 from slipway_operator.domain.autoscaling import follows_pods
 from slipway_operator.domain.errors import NamespaceTerminatingError
-from slipway_operator.domain.metrics_api.state import RegistrationState
+from slipway_operator.domain.metrics_api.state import Keda, RegistrationState
 from slipway_operator.domain.observed import Observed, StoredObject
 from slipway_operator.domain.plan import Plan, PlanSettings, plan, plan_inputs
 from slipway_operator.domain.pods import Diagnosis
@@ -46,6 +46,7 @@ class ModelReconciler:
         provider_keys: ProviderKeys,
         sleeping: Sleeping,
         metrics_api: Callable[[], RegistrationState | None],
+        keda: Keda | None,
         *,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -57,6 +58,7 @@ class ModelReconciler:
         self._provider_keys = provider_keys
         self._sleeping = sleeping
         self._metrics_api = metrics_api
+        self._keda = keda
         self._now = now
         self._children = ChildWriter(cluster, clock)
         self._status = StatusWriter(cluster, clock, now)
@@ -109,6 +111,7 @@ class ModelReconciler:
             pods,
             fleet_of(pods, answers),
             metrics_api=self._metrics_api(),
+            keda=self._keda,
             cold_start=self._startups.of(key, pods, answers, model.status.cold_start),
             refused=name_conflict(model, self._world.claimants),
         )

@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from slipway_operator.adapters.cluster import KubernetesCluster
 from slipway_operator.adapters.discovery import custom_resources_served
 from slipway_operator.adapters.health import serving_health
+from slipway_operator.adapters.keda import keda_arrives, keda_served, remove_scaled_objects
 from slipway_operator.adapters.kopf_watch import KopfWorld, build_registry, watch
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.lease import Lease
@@ -29,9 +31,17 @@ from slipway_operator.app.sleeping import Sleeping
 from slipway_operator.app.startups import Startups
 from slipway_operator.domain.errors import NamespaceTerminatingError
 from slipway_operator.domain.metrics_api.serving import ServiceReference
-from slipway_operator.domain.metrics_api.state import RegistrationState
+from slipway_operator.domain.metrics_api.state import ELSEWHERE, Keda, RegistrationState
 from slipway_operator.domain.plan import PlanSettings
-from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, MODEL_ROUTE, SECRET, Ref, Resource
+from slipway_operator.domain.resources import (
+    API_KEY,
+    MODEL_DEPLOYMENT,
+    MODEL_ROUTE,
+    SCALED_OBJECT,
+    SECRET,
+    Ref,
+    Resource,
+)
 from slipway_operator.queue import WorkQueue
 
 _log: Final = logging.getLogger(__name__)
@@ -56,6 +66,13 @@ def build_metrics_api(settings: Settings, api: KubeApi) -> MetricsApi | None:
     return MetricsApi(place, api, registration, utc_now)
 
 
+def _registration(settings: Settings, metrics_api: MetricsApi | None) -> RegistrationState | None:
+    """Whether autoscalers reach a metrics API; None when there is to be none."""
+    if metrics_api is not None:
+        return metrics_api.state
+    return ELSEWHERE if settings.metrics_mode == "prometheus-adapter" else None
+
+
 def build_reconcile(
     world: World,
     cluster: Cluster,
@@ -64,19 +81,28 @@ def build_reconcile(
     startups: Startups,
     sleeping: Sleeping,
     metrics_api: MetricsApi | None,
+    keda: Keda | None,
     enqueue: Callable[[Ref, float], None],
 ) -> Reconcile:
     """The work for the queue: one pass over whatever a key stands for."""
     images = PlanSettings(settings.runtime_images)
     secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
+    registration = partial(_registration, settings, metrics_api)
     provider_keys = ProviderKeys(world, cluster, secret, enqueue)
-
-    def registration() -> RegistrationState | None:
-        return metrics_api.state if metrics_api is not None else None
 
     clock = time.monotonic
     models = ModelReconciler(
-        world, cluster, images, runtimes, startups, provider_keys, sleeping, registration, clock=clock, now=utc_now
+        world,
+        cluster,
+        images,
+        runtimes,
+        startups,
+        provider_keys,
+        sleeping,
+        registration,
+        keda,
+        clock=clock,
+        now=utc_now,
     )
     keys = KeyReconciler(world, cluster, clock=clock, now=utc_now)
     routes = RouteReconciler(world, cluster, clock=clock, now=utc_now)
@@ -104,8 +130,10 @@ def _by_kind(passes: Mapping[Resource, Reconcile]) -> Reconcile:
     return reconcile
 
 
-async def run(settings: Settings, kubeconfig: str | None) -> None:
-    """Run until SIGTERM or SIGINT.
+async def run(settings: Settings, kubeconfig: str | None) -> bool:
+    """Run until SIGTERM or SIGINT, or until KEDA has come which is to scale models: then it is to run again.
+
+    Returns whether it is to.
 
     Raises:
         ExceptionGroup: something failed for good; with `LeadershipLostError`, another replica acts now.
@@ -126,7 +154,8 @@ async def run(settings: Settings, kubeconfig: str | None) -> None:
         ):
             _log.info("health and metrics on port %d", port)
             if await _unless(stop, custom_resources_served(api)) and await _unless(stop, lease.acquire()):
-                await _lead(settings, api, runtimes, lease, metrics, metrics_api, stop)
+                return await _lead(settings, api, runtimes, lease, metrics, metrics_api, stop)
+            return False
     finally:
         await api.close()
 
@@ -154,24 +183,40 @@ async def _lead(
     metrics: Metrics,
     metrics_api: MetricsApi | None,
     stop: asyncio.Event,
-) -> None:
-    """Watch and reconcile for as long as this replica holds the Lease."""
+) -> bool:
+    """Watch and reconcile for as long as this replica holds the Lease; whether KEDA's coming has ended that."""
     world, queue = KopfWorld(), WorkQueue[Ref](metrics)
     asked = Runtimes(runtimes, queue.add_after)
     cluster = KubernetesCluster(api, metrics)
     startups, sleeping = Startups(metrics, utc_now), Sleeping(runtimes, utc_now)
-    reconcile = build_reconcile(world, cluster, settings, asked, startups, sleeping, metrics_api, queue.add_after)
-    registry = build_registry(world, queue.add_after, metrics.watch_event)
+    keda = Keda(settings.prometheus_url, await keda_served(api)) if settings.prometheus_url is not None else None
+    watched = keda is not None and keda.served
+    reconcile = build_reconcile(world, cluster, settings, asked, startups, sleeping, metrics_api, keda, queue.add_after)
+    registry = build_registry(world, queue.add_after, metrics.watch_event, (SCALED_OBJECT,) if watched else ())
     metrics.leading(True)
     async with asyncio.TaskGroup() as group:
         work = (lease.hold(), queue.run(reconcile, settings.workers), asked.run())
-        background = [group.create_task(each) for each in work]
+        scaling = group.create_task(_follow_keda(settings, api, keda, stop))
+        background = [scaling, *(group.create_task(each) for each in work)]
         # Kopf, when it ends, waits for every task that was started after it: the workers must be there before.
         await asyncio.sleep(0)
         await watch(registry, settings.namespaces, stop)
+        arrived = scaling.done() and keda is not None and not keda.served
         for task in background:
             task.cancel()
     await lease.release()
+    return arrived
+
+
+async def _follow_keda(settings: Settings, api: KubeApi, keda: Keda | None, stop: asyncio.Event) -> None:
+    """Stop when KEDA comes that is waited for: its ScaledObjects can only be watched from the start."""
+    if keda is None:
+        await remove_scaled_objects(api, settings.namespaces)
+    elif not keda.served:
+        _log.warning("KEDA is not installed: models scale on CPU and memory only")
+        await keda_arrives(api)
+        _log.info("KEDA has come; starting again")
+        stop.set()
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

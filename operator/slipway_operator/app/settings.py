@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from slipway_operator.domain.images import EngineImage
 
 _PREFIX: Final = "SLIPWAY_"
 _MOST_WORKERS: Final = 64
+_METRICS_MODES: Final = ("none", "builtin", "prometheus-adapter", "keda")
 
 
 class SettingsError(ValueError):
@@ -62,9 +64,13 @@ class Settings:
     provider_keys_secret: str
     """``SLIPWAY_PROVIDER_KEYS_SECRET``: the Secret, beside the Lease, with the keys of external models for routers.
     Default: slipway-provider-keys."""
+    metrics_mode: str
+    """``SLIPWAY_METRICS_MODE``: with ``builtin``, it serves custom.metrics.k8s.io; with ``prometheus-adapter``, that
+    does; with ``keda``, KEDA scales models; with ``none``, only CPU and memory do. Default: none."""
     metrics: MetricsOptions | None
-    """``SLIPWAY_METRICS_MODE``: with ``builtin``, it serves custom.metrics.k8s.io; with ``none``, it does not, and only
-    CPU and memory scale models. Default: none."""
+    """With ``builtin`` only."""
+    prometheus_url: str | None
+    """``SLIPWAY_PROMETHEUS_URL``, with ``keda`` only: where KEDA asks for the pods' metrics."""
     identity: str
     """``SLIPWAY_IDENTITY``, else the host's name with the process id: distinguishes replicas."""
     log_level: str
@@ -89,7 +95,9 @@ class Settings:
             lease_name=environ.get(f"{_PREFIX}LEASE_NAME", "slipway-operator"),
             lease_timing=_lease_timing(environ.get(f"{_PREFIX}LEASE_DURATION", "15s")),
             provider_keys_secret=environ.get(f"{_PREFIX}PROVIDER_KEYS_SECRET", "slipway-provider-keys"),
+            metrics_mode=_one_of(environ, "METRICS_MODE", _METRICS_MODES),
             metrics=_metrics(environ),
+            prometheus_url=_prometheus_url(environ),
             identity=environ.get(f"{_PREFIX}IDENTITY") or f"{socket.gethostname()}-{os.getpid()}",
             log_level=_one_of(environ, "LOG_LEVEL", ("info", "debug", "warning", "error")),
             log_format=_one_of(environ, "LOG_FORMAT", ("text", "json")),
@@ -97,7 +105,7 @@ class Settings:
 
 
 def _metrics(environ: Mapping[str, str]) -> MetricsOptions | None:
-    if _one_of(environ, "METRICS_MODE", ("none", "builtin")) == "none":
+    if _one_of(environ, "METRICS_MODE", _METRICS_MODES) != "builtin":
         return None
     return MetricsOptions(
         host=environ.get(f"{_PREFIX}METRICS_HOST", "0.0.0.0"),
@@ -107,6 +115,16 @@ def _metrics(environ: Mapping[str, str]) -> MetricsOptions | None:
         secret=environ.get(f"{_PREFIX}METRICS_SECRET", "slipway-metrics-api"),
         owner=environ.get(f"{_PREFIX}METRICS_OWNER") or None,
     )
+
+
+def _prometheus_url(environ: Mapping[str, str]) -> str | None:
+    if _one_of(environ, "METRICS_MODE", _METRICS_MODES) != "keda":
+        return None
+    url = environ.get(f"{_PREFIX}PROMETHEUS_URL", "")
+    if not re.fullmatch(r"https?://[^/\s]+\S*", url):
+        example = "http://prometheus.monitoring.svc:9090"
+        raise SettingsError(f"{_PREFIX}PROMETHEUS_URL is {url!r}; KEDA needs one like {example}")
+    return url
 
 
 def _images(text: str) -> Mapping[EngineType, EngineImage]:

@@ -12,7 +12,7 @@ from slipway_operator.domain.builders.hpa import POD_METRICS, RESOURCE_METRICS, 
 from slipway_operator.domain.metrics_api.state import RegistrationState
 from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.pods import Diagnosis
-from slipway_operator.domain.resources import HPA
+from slipway_operator.domain.resources import HPA, SCALED_OBJECT
 
 _FAILURES: Final = ("AbleToScale", "ScalingActive")
 """Conditions of an HPA that say that it cannot work when they are False."""
@@ -33,16 +33,22 @@ def autoscaling_state(observed: Observed) -> AutoscalingState:
     scaling = model.spec.autoscaling
     if scaling is None:
         return AutoscalingState(False, Reason.AUTOSCALING_DISABLED, "spec.autoscaling is not set")
-    child = observed.child(HPA)
-    problem = _left_out(observed) or _cannot_be_measured(observed)
+    problem = _without_keda(observed) or _left_out(observed) or _cannot_be_measured(observed)
     # An HPA is idle, and says so, while its Deployment has no replicas.
-    if problem is None and child is not None and observed.activation.awake:
-        problem = _unreachable(observed, child.status) or _failing(child.status)
+    if problem is None and observed.activation.awake:
+        problem = _told_by_autoscaler(observed)
     if problem is not None:
         return AutoscalingState(False, problem.reason, problem.message)
     fewest = 0 if may_sleep(model) and not observed.activation.min_replicas else fewest_replicas(model)
     message = f"{fewest} to {scaling.max_replicas} replicas"
     return AutoscalingState(True, Reason.AUTOSCALING_CONFIGURED, message)
+
+
+def _told_by_autoscaler(observed: Observed) -> Diagnosis | None:
+    hpa, scaled = observed.child(HPA), observed.child(SCALED_OBJECT)
+    if hpa is not None:
+        return _unreachable(observed, hpa.status) or _failing(hpa.status)
+    return _failing_in_keda(scaled.status) if scaled is not None else None
 
 
 def follows_pods(model: ModelDeployment) -> bool:
@@ -57,12 +63,22 @@ def _pod_metrics(model: ModelDeployment) -> Iterator[str]:
     return (POD_METRICS[metric.type] for metric in metrics if metric.type in POD_METRICS)
 
 
+def _without_keda(observed: Observed) -> Diagnosis | None:
+    if observed.keda is None or observed.keda.served:
+        return None
+    message = (
+        "KEDA is not installed: the API server knows no ScaledObjects of keda.sh/v1alpha1; until it does, the model "
+        "scales on cpu and memory only. Install KEDA, or set the chart's metrics.mode to builtin"
+    )
+    return Diagnosis(Reason.KEDA_UNAVAILABLE, message)
+
+
 def _left_out(observed: Observed) -> Diagnosis | None:
     """Parts of the spec that the HPA does not have."""
     model = observed.model
     scaling = model.spec.autoscaling
     ignored = {m.type for m in (scaling.metrics if scaling else None) or ()}
-    ignored -= {m.type for m in supported_metrics(model, observed.has_metrics_api)}
+    ignored -= {m.type for m in supported_metrics(model, observed.has_pod_metrics)}
     if ignored:
         words = f"left out: {', '.join(sorted(ignored))}; this installation has no metrics API"
         message = f"{words}: use {' or '.join(RESOURCE_METRICS)}, or set the chart's metrics.mode to builtin"
@@ -73,7 +89,7 @@ def _left_out(observed: Observed) -> Diagnosis | None:
 def _cannot_be_measured(observed: Observed) -> Diagnosis | None:
     resources = observed.model.spec.resources
     known = {*((resources and resources.requests) or {}), *((resources and resources.limits) or {})}
-    metrics = supported_metrics(observed.model, observed.has_metrics_api)
+    metrics = supported_metrics(observed.model, observed.has_pod_metrics)
     missing = [m.type for m in metrics if m.type in RESOURCE_METRICS and m.type not in known]
     if not missing:
         return None
@@ -101,3 +117,16 @@ def _failing(hpa: Mapping[str, Any]) -> Diagnosis | None:
         return None
     message = f"{found.get('reason', '')}: {found.get('message', '')}"
     return Diagnosis(Reason.AUTOSCALING_FAILED, message[:1024])
+
+
+def _failing_in_keda(status: Mapping[str, Any]) -> Diagnosis | None:
+    """What KEDA says of a ScaledObject that it cannot use, or of triggers that get no answer.
+
+    Ready is Unknown without a reason until KEDA has looked at it, and with one when some triggers fail.
+    """
+    found = (item for item in status.get("conditions") or () if item["type"] == "Ready")
+    ready: Mapping[str, Any] = next(found, {})
+    reason = ready.get("reason", "")
+    if ready.get("status") == "False" or (ready.get("status") == "Unknown" and reason):
+        return Diagnosis(Reason.AUTOSCALING_FAILED, f"KEDA: {reason}: {ready.get('message', '')}"[:1024])
+    return None

@@ -16,7 +16,7 @@ from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, GROUP
 from slipway_operator.domain.activation import Activation
 from slipway_operator.domain.devices import Fleet
-from slipway_operator.domain.metrics_api.state import RegistrationState
+from slipway_operator.domain.metrics_api.state import Keda, RegistrationState
 from slipway_operator.domain.pods import Diagnosis, Pod
 from slipway_operator.domain.resources import DEPLOYMENT, MODEL_CHILDREN, Ref, Resource
 
@@ -108,11 +108,18 @@ class Observed:
     """How the model starts, or did the last time."""
     refused: Diagnosis | None = None
     """Why the model may not run whatever the cluster has; nothing is made for it then, and nothing taken away."""
+    keda: Keda | None = None
+    """None where KEDA does not scale models."""
 
     @property
-    def has_metrics_api(self) -> bool:
-        """Whether the installation has a metrics API, reached or not."""
-        return self.metrics_api is not None
+    def has_keda(self) -> bool:
+        """Whether KEDA scales models."""
+        return self.keda is not None and self.keda.served
+
+    @property
+    def has_pod_metrics(self) -> bool:
+        """Whether autoscalers can follow what pods tell: by a metrics API, reached or not, or by KEDA."""
+        return self.metrics_api is not None or self.has_keda
 
     def child(self, resource: Resource) -> Child | None:
         """The child of a kind, if it is there and belongs to the model."""

@@ -14,6 +14,7 @@ from slipway_operator.domain.builders.deployment import deployment, replicas_han
 from slipway_operator.domain.builders.hpa import horizontal_pod_autoscaler
 from slipway_operator.domain.builders.pdb import pod_disruption_budget
 from slipway_operator.domain.builders.pvc import cache_pvc
+from slipway_operator.domain.builders.scaled_object import scaled_object
 from slipway_operator.domain.builders.service import service
 from slipway_operator.domain.builders.service_account import service_account
 from slipway_operator.domain.builders.tei import tei_problem
@@ -21,7 +22,7 @@ from slipway_operator.domain.drift import holds
 from slipway_operator.domain.images import EngineImage, image_of
 from slipway_operator.domain.observed import ANNOTATION_HASH, Child, Observed
 from slipway_operator.domain.pods import Diagnosis
-from slipway_operator.domain.resources import DEPLOYMENT, PVC, Manifest, Ref, ref_of
+from slipway_operator.domain.resources import DEPLOYMENT, HPA, PVC, SCALED_OBJECT, Manifest, Ref, ref_of
 
 _FIRST: Final = frozenset({"ServiceAccount", "PersistentVolumeClaim", "Service"})
 """Kinds that pods need: made before the Deployment, which would otherwise be refused its first pods."""
@@ -148,15 +149,25 @@ def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] 
         service_account(model),
         cache_pvc(model, claim.live_fields() if claim else None),
         service(model),
-        deployment(model, image, observed.has_metrics_api, awake=observed.activation.awake),
-        horizontal_pod_autoscaler(model, observed.has_metrics_api),
+        deployment(model, image, observed.has_pod_metrics, awake=observed.activation.awake),
+        _autoscaler(model, observed),
         pod_disruption_budget(model),
     )
     return {ref_of(manifest): with_hash(manifest) for manifest in manifests if manifest is not None}
 
 
+def _autoscaler(model: ModelDeployment, observed: Observed) -> Manifest | None:
+    if observed.keda is None or not observed.keda.served:
+        return horizontal_pod_autoscaler(model, observed.has_pod_metrics)
+    # KEDA would wake a model: it brings whatever has a ScaledObject to that one's minimum.
+    return scaled_object(model, observed.keda) if observed.activation.awake else None
+
+
 def _apply(manifest: Manifest, observed: Observed) -> Apply | None:
     ref = ref_of(manifest)
+    if ref.resource is SCALED_OBJECT and observed.child(HPA) is not None:
+        # KEDA refuses one whose Deployment another autoscaler scales: that one goes first.
+        return None
     child = next((child for child in observed.children if child.ref == ref), None)
     if child is None:
         return Apply(manifest, exists=False)

@@ -126,7 +126,7 @@ def _verdict(
 
 def _wanted(observed: Observed) -> int:
     model = as_scheduled(observed.model, observed.activation)
-    applied = applied_replicas(model, observed.has_metrics_api, awake=observed.activation.awake)
+    applied = applied_replicas(model, observed.has_pod_metrics, awake=observed.activation.awake)
     if applied is not None:
         return applied
     live = 1 if observed.replicas is None else observed.replicas

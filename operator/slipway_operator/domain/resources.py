@@ -44,6 +44,7 @@ DEPLOYMENT: Final = Resource("apps/v1", "Deployment", "deployments")
 SERVICE: Final = Resource("v1", "Service", "services")
 SERVICE_ACCOUNT: Final = Resource("v1", "ServiceAccount", "serviceaccounts")
 HPA: Final = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+SCALED_OBJECT: Final = Resource("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 PDB: Final = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 PVC: Final = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SECRET: Final = Resource("v1", "Secret", "secrets")
@@ -51,8 +52,10 @@ POD: Final = Resource("v1", "Pod", "pods")
 EVENT: Final = Resource("events.k8s.io/v1", "Event", "events")
 LEASE: Final = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
-MODEL_CHILDREN: Final = (SERVICE_ACCOUNT, PVC, DEPLOYMENT, SERVICE, HPA, PDB)
-"""The kinds a ModelDeployment may have as children, in the order in which they are made."""
+CORE_CHILDREN: Final = (SERVICE_ACCOUNT, PVC, DEPLOYMENT, SERVICE, HPA, PDB)
+"""The kinds of children that every cluster knows."""
+MODEL_CHILDREN: Final = (*CORE_CHILDREN, SCALED_OBJECT)
+"""The kinds a ModelDeployment may have as children."""
 
 _BY_KIND: Final = {
     (resource.api_version, resource.kind): resource

@@ -10,8 +10,9 @@ from slipway_crds.names import CONTROL_PORT, LABEL_MODEL, LABEL_NAME, MODEL_APP_
 from slipway_operator.adapters.control_ports import ask_runtime
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.domain.metrics_api.exposition import read_series
+from slipway_operator.domain.metrics_api.measures import Snapshot
 from slipway_operator.domain.metrics_api.readings import Target
-from slipway_operator.domain.metrics_api.table import SOURCES, Snapshot
+from slipway_operator.domain.metrics_api.table import SOURCES
 from slipway_operator.domain.metrics_api.targets import followed_models, target_of
 from slipway_operator.domain.resources import HPA, POD
 

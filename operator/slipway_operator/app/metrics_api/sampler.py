@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 from slipway_operator.domain.errors import ClusterError
 from slipway_operator.domain.metrics_api.documents import Document
+from slipway_operator.domain.metrics_api.measures import Snapshot
 from slipway_operator.domain.metrics_api.queries import ValueQuery, answer
 from slipway_operator.domain.metrics_api.readings import Readings, Target
-from slipway_operator.domain.metrics_api.table import Snapshot
 
 _log: Final = logging.getLogger(__name__)
 INTERVAL_SECONDS: Final = 5.0

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from slipway_operator.domain.metrics_api.measures import Snapshot
 from slipway_operator.domain.metrics_api.selectors import Labels
-from slipway_operator.domain.metrics_api.table import MetricDefinition, Snapshot
+from slipway_operator.domain.metrics_api.table import MetricDefinition
 
 WINDOW_SECONDS: Final = 15.0
 """Values are of the snapshots of so long: an autoscaler looks every 15 s (kube-controller-manager's default)."""

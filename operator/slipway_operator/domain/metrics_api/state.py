@@ -1,4 +1,4 @@
-"""Whether autoscalers reach the metrics API."""
+"""Whether autoscalers get the metrics that they follow."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,4 +20,16 @@ class RegistrationState:
         return self.message if self.registered is False else None
 
 
+@dataclass(frozen=True, slots=True)
+class Keda:
+    """KEDA, where it scales models."""
+
+    prometheus_url: str
+    """Of the Prometheus that has the pods' metrics, as KEDA reaches it."""
+    served: bool
+    """Whether the API server knows ScaledObjects: whether KEDA is installed."""
+
+
 SETTING_UP: Final = RegistrationState(None, "the metrics API is being set up")
+ELSEWHERE: Final = RegistrationState(True, "somebody else serves the metrics of models")
+"""Another program, prometheus-adapter for one, is trusted to answer; autoscalers themselves tell when it does not."""
