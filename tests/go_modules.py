@@ -36,3 +36,8 @@ KEDA: Final = GoModule("github.com/kedacore/keda/v2", "v2.18.1", "h1:h6bRt/IOxxt
 PROMETHEUS_ADAPTER: Final = GoModule(
     "sigs.k8s.io/prometheus-adapter", "v0.12.0", "h1:e29A6BIwA/NKxPZeuamBMHJsvz0sSUXTb92Obg7RMV4="
 )
+PROMETHEUS_OPERATOR: Final = GoModule(
+    "github.com/prometheus-operator/prometheus-operator",
+    "v0.85.0",
+    "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
+)

@@ -45,14 +45,16 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Mapping[str, int]) -> Iterator[Prometheus]:
-    """A server that scrapes ``targets``, ports of loopback by job, four times a second."""
+def prometheus(
+    folder: Path, targets: Mapping[str, int], labels: Mapping[str, str] | None = None
+) -> Iterator[Prometheus]:
+    """A server that scrapes ``targets``, ports of loopback by job, four times a second; all series get ``labels``."""
     debian.ensure(debian.PROMETHEUS, Progress())
     port, settings, log = free_port(), folder / "prometheus.yaml", folder / "prometheus.log"
-    jobs = [
-        {"job_name": job, "honor_labels": True, "static_configs": [{"targets": [f"127.0.0.1:{number}"]}]}
-        for job, number in targets.items()
-    ]
+    places = {
+        job: {"targets": [f"127.0.0.1:{number}"], "labels": dict(labels or {})} for job, number in targets.items()
+    }
+    jobs = [{"job_name": job, "honor_labels": True, "static_configs": [place]} for job, place in places.items()]
     settings.write_text(yaml.safe_dump({"global": {"scrape_interval": "250ms"}, "scrape_configs": jobs}))
     command = [
         "prometheus",

@@ -72,7 +72,7 @@ def gauges(*names: str) -> Measure:
             return f"sum by ({by}) ({_over_time(names[0], matchers)})"
         # Of series of several names no mean over time can be taken at once: it drops the names that keep them apart.
         anyone = f'{{__name__=~"{"|".join(names)}",{matchers}}}'
-        return f"avg_over_time(sum by ({by}) ({anyone})[{_MEAN}:15s])"
+        return f"avg_over_time(sum by ({by}) ({anyone})[{_MEAN}:5s])"
 
     return Measure(names, read, promql)
 
