@@ -85,3 +85,11 @@ def check_rules(folder: Path, case: Mapping[str, Any]) -> None:
     file = folder / "case.yaml"
     file.write_text(yaml.safe_dump({"rule_files": [], "tests": [dict(case)]}))
     run(["promtool", "test", "rules", str(file)])
+
+
+def check_configuration(folder: Path, text: str) -> None:
+    """Let ``promtool`` read a configuration of Prometheus; raises if it finds mistakes."""
+    debian.ensure(debian.PROMETHEUS, Progress())
+    file = folder / "configuration.yaml"
+    file.write_text(text)
+    run(["promtool", "check", "config", str(file)])

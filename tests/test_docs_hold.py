@@ -10,6 +10,7 @@ import pytest
 from slipway_crds.documents import load_documents
 from slipway_router.app.settings import Settings
 from tests.local_mode import SlipwayUp, document, slipway_up
+from tests.prometheus import check_configuration
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -49,6 +50,13 @@ def test_configuration_is_read(text: str, tmp_path: Path) -> None:
     file = tmp_path / "router.toml"
     file.write_text(text)
     assert Settings.load({}, file) != Settings()
+
+
+@pytest.mark.local
+@pytest.mark.parametrize("text", examples("yml"))
+def test_prometheus_takes_its_configuration(text: str, tmp_path: Path) -> None:
+    # Debian builds its Prometheus without Kubernetes.
+    check_configuration(tmp_path, text.replace("kubernetes_sd_configs: [{role: pod}]", "static_configs: []"))
 
 
 @pytest.fixture(scope="module")
