@@ -51,6 +51,24 @@ def test_the_operator_serves_the_metrics_api_where_its_service_leads(helm: Helm)
     assert options.owner in of_kind(objects, "ClusterRole")
 
 
+@pytest.mark.parametrize("more", [(), ("watchNamespaces={team-a}",)], ids=["everywhere", "one namespace"])
+@pytest.mark.parametrize(
+    ("mode", "url"), [("keda", "http://prometheus.monitoring.svc:9090"), ("prometheus-adapter", None), ("none", None)]
+)
+def test_the_operator_reads_by_whom_models_are_scaled(
+    helm: Helm, more: tuple[str, ...], mode: str, url: str | None
+) -> None:
+    objects = helm.render(f"metrics.mode={mode}", *([f"metrics.prometheus.url={url}"] if url else []), *more)
+    settings = OperatorSettings.from_env(environment(objects, "slipway-operator"))
+    assert (settings.metrics_mode, settings.prometheus_url, settings.metrics) == (mode, url, None)
+    assert not [name for name in of_kind(objects, "Service") if "metrics-api" in name]
+
+
+def test_the_adapters_rules_go_to_its_namespace(helm: Helm) -> None:
+    objects = helm.render("metrics.mode=prometheus-adapter", "metrics.prometheusAdapter.namespace=monitoring")
+    assert "monitoring/slipway-prometheus-adapter-rules" in of_kind(objects, "ConfigMap")
+
+
 @pytest.mark.parametrize(("replicas", "away"), [(1, 0), (2, 1)])
 def test_an_upgrade_leaves_an_operator_to_answer_for_the_metrics_api(helm: Helm, replicas: int, away: int) -> None:
     deployment = of_kind(helm.render(f"operator.replicas={replicas}"), "Deployment")["slipway-operator"]

@@ -100,6 +100,17 @@ def test_without_a_metrics_api_nothing_of_it_is_there(helm: Helm, value: str) ->
     assert home["rules"][2]["resourceNames"] == ["slipway-provider-keys"]
 
 
+def test_scaled_objects_are_written_with_keda_and_only_removed_without(helm: Helm) -> None:
+    def verbs(*values: str) -> set[str]:
+        rights = _rights(of_kind(helm.render(*values), "ClusterRole")["slipway-operator"])
+        return {verb for group, resource, verb in rights if (group, resource) == ("keda.sh", "scaledobjects")}
+
+    assert verbs("metrics.mode=keda", "metrics.prometheus.url=http://prometheus:9090") == {
+        *("create", "delete", "get", "list", "patch", "watch")
+    }
+    assert verbs() == verbs("metrics.mode=none") == {"delete", "list"}
+
+
 def test_who_may_edit_models_may_not_make_keys(helm: Helm) -> None:
     edit = of_kind(helm.render(), "ClusterRole")["slipway-edit"]
     assert not [right for right in _rights(edit) if right[1].startswith("apikeys")]

@@ -20,7 +20,7 @@ from slipway_operator.domain.images import EngineImage
         ("SLIPWAY_WORKERS", "0", "a number from 1 to 64"),
         ("SLIPWAY_WORKERS", "many", "a number from 1 to 64"),
         ("SLIPWAY_HEALTH_PORT", "70000", "a number from 0 to 65535"),
-        ("SLIPWAY_METRICS_MODE", "prometheus", "one of none, builtin"),
+        ("SLIPWAY_METRICS_MODE", "prometheus", "one of none, builtin, prometheus-adapter, keda"),
         ("SLIPWAY_LEASE_DURATION", "soon", "not a duration"),
         ("SLIPWAY_LEASE_DURATION", "500ms", "at least 1s"),
         ("SLIPWAY_LOG_LEVEL", "loud", "one of info, debug"),
@@ -37,6 +37,12 @@ def test_a_wrong_variable(name: str, value: str, words: str) -> None:
 def test_a_wrong_port_of_the_metrics_api(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} is 'https'"):
         Settings.from_env({"SLIPWAY_METRICS_MODE": "builtin", name: "https"})
+
+
+@pytest.mark.parametrize("url", ["", "prometheus:9090", "http://", "http://a b"])
+def test_keda_needs_a_prometheus(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"SLIPWAY_PROMETHEUS_URL is .*; KEDA needs one like http://"):
+        Settings.from_env({"SLIPWAY_METRICS_MODE": "keda", "SLIPWAY_PROMETHEUS_URL": url})
 
 
 def test_everything_has_a_default() -> None:
