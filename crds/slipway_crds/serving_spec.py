@@ -49,7 +49,7 @@ class ScaleToZero(ApiModel):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             cel="!has(self.idleAfter) || duration(self.idleAfter) >= duration('1s')",
-            message="idleAfter must be at least 1s; a model that need not run between two requests still takes time to start",
+            message="idleAfter must be at least 1s, for example 15m",
             holds=lambda scale: parse_duration(scale.idle_after) >= MIN_IDLE_SECONDS,
         ),
     )

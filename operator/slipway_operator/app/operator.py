@@ -89,7 +89,6 @@ def build_reconcile(
     secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
     registration = partial(_registration, settings, metrics_api)
     provider_keys = ProviderKeys(world, cluster, secret, enqueue)
-
     clock = time.monotonic
     models = ModelReconciler(
         world,
