@@ -79,7 +79,12 @@ def test_the_router_reads_its_settings(helm: Helm) -> None:
     objects = helm.render("watchNamespaces={team-a}", "router.drainSeconds=42", "router.logLevel=warning")
     settings = RouterSettings.load(environment(objects, "slipway-router"))
     assert settings == RouterSettings(
-        watch_namespaces=("team-a",), drain_timeout=42.0, log_level="warning", ledger=LEDGER, sessions=SESSIONS
+        watch_namespaces=("team-a",),
+        shutdown_delay=5.0,
+        drain_timeout=42.0,
+        log_level="warning",
+        ledger=LEDGER,
+        sessions=SESSIONS,
     )
     mounts = {item["name"]: item["mountPath"] for item in container(objects, "slipway-router")["volumeMounts"]}
     assert Path(LEDGER.folder).parent == Path(SESSIONS.file).parent == Path(mounts["state"])
@@ -99,6 +104,7 @@ def test_the_router_reads_its_configuration_file(helm: Helm, tmp_path: Path) -> 
     file.write_text(of_kind(objects, "ConfigMap")["slipway-router"]["data"][Path(variables["SLIPWAY_CONFIG"]).name])
     settings = RouterSettings.load(variables, file)
     assert settings == RouterSettings(
+        shutdown_delay=5.0,
         limits=LimitsOptions(fail_mode="open"),
         cors=CorsOptions(origins=("https://chat.example.com",)),
         store=StoreOptions(timeout=1.5),
@@ -130,14 +136,10 @@ def test_a_volume_is_one_routers_at_a_time(helm: Helm) -> None:
 
 
 def test_a_router_may_take_longer_to_stop_than_its_last_request(helm: Helm) -> None:
-    deployment = next(
-        o
-        for o in helm.render("router.drainSeconds=42")
-        if o["metadata"]["name"] == "slipway-router" and o["kind"] == "Deployment"
-    )
-    pod = deployment["spec"]["template"]["spec"]
-    before = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert pod["terminationGracePeriodSeconds"] > before + 42
+    objects = helm.render("router.drainSeconds=42", "router.shutdownDelaySeconds=7")
+    pod = of_kind(objects, "Deployment")["slipway-router"]["spec"]["template"]["spec"]
+    assert environment(objects, "slipway-router")["SLIPWAY_SHUTDOWN_DELAY"] == "7s"
+    assert pod["terminationGracePeriodSeconds"] > 7 + 42
 
 
 def test_routers_find_the_keys_that_the_operator_writes(helm: Helm) -> None:

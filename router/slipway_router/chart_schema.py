@@ -18,8 +18,8 @@ from slipway_router.app.settings import Settings
 _LINE: Final = re.compile(r'^    "routerConfig": .*,$', re.MULTILINE)
 _CHARTS_OWN: Final = frozenset(
     {
-        *("host", "data_port", "admin_port", "watch_namespaces", "drain_timeout", "log_level", "provider_keys_dir"),
-        *("tls", "admin", "ledger"),
+        *("host", "data_port", "admin_port", "watch_namespaces", "shutdown_delay", "drain_timeout", "log_level"),
+        *("provider_keys_dir", "tls", "admin", "ledger"),
     }
 )
 """Settings that other values of the chart decide."""

@@ -51,6 +51,7 @@ async def run(settings: Settings, options: RouterOptions) -> None:
         options=options,
         access_log=sys.stdout.buffer if settings.access_log else None,
         drain_seconds=settings.drain_timeout,
+        delay_seconds=settings.shutdown_delay,
     )
     # The demand is told for as long as answers are under way.
     async with demand.running(), serving_cluster as router:
@@ -58,7 +59,9 @@ async def run(settings: Settings, options: RouterOptions) -> None:
         cluster.start()
         _log.info("listening on port %d, admin on port %d", router.port, router.admin_port)
         await stop.wait()
-        _log.info("stopping; answers under way have %.0f s", settings.drain_timeout)
+        _log.info(
+            "stopping in %.0f s; answers under way then have %.0f s", settings.shutdown_delay, settings.drain_timeout
+        )
     await cluster.stop()
 
 

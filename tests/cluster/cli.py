@@ -60,7 +60,7 @@ class Commands:
 
     def exec(self) -> int:
         """Run a command inside the first node's network."""
-        command = self._options.command[1:] if self._options.command[:1] == ["--"] else self._options.command
+        command = _after_dashes(self._options.command)
         if not command:
             raise ClusterError("exec: no command; for example: python -m tests.cluster exec -- kubectl get pods -A")
         invocation = self._provider.inside(command)
@@ -81,7 +81,7 @@ class Commands:
 
     def install(self) -> int:
         """Install Slipway from this checkout: build and load its images, run helm, wait until it is ready."""
-        release.install(self._provider, self._paths, self._progress, self._options.helm)
+        release.install(self._provider, self._paths, self._progress, _after_dashes(self._options.helm))
         return 0
 
     def bin(self) -> int:
@@ -99,6 +99,11 @@ class Commands:
             return 0
         print(server.kubeconfig)
         return 0
+
+
+def _after_dashes(arguments: Sequence[str]) -> Sequence[str]:
+    """Arguments that were set apart by ``--``, which argparse leaves in front of them."""
+    return arguments[1:] if arguments[:1] == ["--"] else arguments
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -133,7 +138,9 @@ def _parser() -> argparse.ArgumentParser:
     add("load-image").add_argument("archives", nargs="+", type=Path, metavar="FILE.tar")
     add("base-image")
     add("images").add_argument("--target", action="append", choices=images.KNOWN, help="only this one; repeatable")
-    add("install").add_argument("helm", nargs=argparse.REMAINDER, metavar="HELM-ARGUMENT", help="for example --set a=b")
+    add("install").add_argument(
+        "helm", nargs=argparse.REMAINDER, metavar="-- HELM-ARGUMENT …", help="for example -- --set a=b"
+    )
     add("exec").add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
     add("apiserver").add_argument("action", choices=("up", "down", "kubeconfig"))
     return parser

@@ -53,9 +53,12 @@ def cluster_paths() -> Paths:
 
 @pytest.fixture(scope="session")
 def cluster(cluster_paths: Paths) -> Iterator[Cluster]:
-    """A cluster for the session: taken down at its end only if it was not there before."""
+    """A cluster for the session: taken down at its end only if it was not there before.
+
+    ``SLIPWAY_TEST_CLUSTER`` names another than the usual one, so that two sessions can run side by side.
+    """
     progress = Progress()
-    choice = Choice(cluster_paths, DEFAULT_NAME)
+    choice = Choice(cluster_paths, os.environ.get("SLIPWAY_TEST_CLUSTER", DEFAULT_NAME))
     provider = choice.provider("auto", progress)
     was_up = bool(provider.status().components)
     provider.up(None)

@@ -103,10 +103,13 @@ class Router:
             if round_ % _ROUNDS_PER_SWEEP == 0:
                 self._parts.pools.sweep()
 
-    async def stop(self, drain_seconds: float) -> int:
-        """Stop listening, let answers finish for at most ``drain_seconds``; returns how many were cut."""
+    async def stop(self, drain_seconds: float, delay_seconds: float = 0.0) -> int:
+        """Be no longer ready, go on for ``delay_seconds``, then let answers finish for at most ``drain_seconds``.
+
+        Returns how many were cut.
+        """
         self._draining = True
-        cut = await self._data.drain(drain_seconds)
+        cut = await self._data.drain(drain_seconds, delay_seconds)
         await self._admin.drain(0)
         await self._relays.active.settle(time.monotonic)
         if self._watcher is not None:
@@ -126,6 +129,7 @@ async def serving(
     options: RouterOptions | None = None,
     access_log: BinaryIO | None = None,
     drain_seconds: float = 0.0,
+    delay_seconds: float = 0.0,
 ) -> AsyncIterator[Router]:
     """A router that serves for the length of the block, in the running event loop."""
     router = Router(sources, options or RouterOptions(), access_log)
@@ -133,4 +137,4 @@ async def serving(
     try:
         yield router
     finally:
-        await router.stop(drain_seconds)
+        await router.stop(drain_seconds, delay_seconds)

@@ -42,8 +42,10 @@ class Settings(Features):
     """Port of probes and metrics."""
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces whose models and keys are served. Empty: the whole cluster."""
+    shutdown_delay: Annotated[Seconds, Field(ge=0)] = 0.0
+    """How long requests are still taken after SIGTERM, until load balancers have heard of it. Not ready meanwhile."""
     drain_timeout: Annotated[Seconds, Field(ge=0)] = 300.0
-    """How long answers under way may take to finish after SIGTERM."""
+    """How long answers under way may then take to finish."""
     max_body_bytes: Annotated[int, Field(ge=0, le=2**31)] = 32 * 1024 * 1024
     """Of one request."""
     max_buffered_bytes: Annotated[int, Field(ge=0, le=2**40)] = MAX_BUFFERED_BYTES

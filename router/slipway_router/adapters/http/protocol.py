@@ -133,7 +133,7 @@ class RouterProtocol(RefusingProtocol):
     def _take_known(self, data: bytes) -> bool:
         """Take a request without the parser, if it comes in one piece with the head of an earlier one."""
         earlier = self._newest()
-        if (earlier is not None and not earlier.response_complete) or self.flow.write_paused:
+        if self._leaving or self.flow.write_paused or (earlier is not None and not earlier.response_complete):
             return False
         body = self._memory.body_of(data)
         known = self._memory.known
@@ -203,7 +203,7 @@ class RouterProtocol(RefusingProtocol):
             exchange,
             self.transport,
             self._on_hot_done,
-            keep_alive=http_1_1 and self.parser.should_keep_alive(),
+            keep_alive=http_1_1 and not self._leaving and self.parser.should_keep_alive(),
             chunks=http_1_1,
             expects_continue=self.expect_100_continue,
         )

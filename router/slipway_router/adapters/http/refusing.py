@@ -50,6 +50,8 @@ class RefusingProtocol(HttpToolsProtocol):
         """When the last answer ended; None while there is something to do."""
         self._held_since: float | None = None
         """Since when the next request waits for the caller to read the answers before it; None if it need not."""
+        self._leaving = False
+        """Whether the next answer is the last one, and says so."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Turn the caller away if there are too many."""
@@ -104,6 +106,23 @@ class RefusingProtocol(HttpToolsProtocol):
             self.transport.close()
         else:
             self.hang_up(Problem(ErrorCode.REQUEST_TIMEOUT, "The request took too long to arrive."))
+
+    def leave(self) -> None:
+        """End with the next answer, which tells the caller. The one under way has perhaps begun without telling."""
+        self._leaving = True
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer, for the last time if the connection is to end."""
+        super().on_headers_complete()
+        if self._leaving:
+            self.cycle.keep_alive = False
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether no request has come for so long, and none is under way."""
+        since = self._idle_since
+        if since is None and self._newest() is None and not self._head_bytes:
+            since = self._reading_since
+        return since is not None and self.loop.time() - since >= seconds
 
     def _on_callback_error(self, error: httptools.HttpParserCallbackError) -> None:
         if isinstance(error.__context__, httptools.HttpParserInvalidURLError):

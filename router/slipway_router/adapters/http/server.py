@@ -59,6 +59,7 @@ class HttpServer:
         self._max_connections = max_connections
         self._tls = tls
         self._state = ServerState()
+        self._leaving = False
         self._server: asyncio.Server | None = None
         self._pacer: asyncio.Task[None] | None = None
         self._refresher: asyncio.Task[None] | None = None
@@ -96,7 +97,14 @@ class HttpServer:
         front = self._front
         if front is None:
             return lambda: HttpToolsProtocol(self._config, self._state, {}, loop)
-        return lambda: RouterProtocol(self._config, self._state, front, loop, self._max_connections)
+
+        def protocol() -> RouterProtocol:
+            made = RouterProtocol(self._config, self._state, front, loop, self._max_connections)
+            if self._leaving:
+                made.leave()
+            return made
+
+        return protocol
 
     async def _watch_pace(self) -> None:
         while True:
@@ -110,26 +118,45 @@ class HttpServer:
             await asyncio.sleep(_REFRESH_SECONDS)
             tls.refresh()
 
-    async def drain(self, seconds: float) -> int:
-        """Stop listening, let answers under way finish for at most ``seconds``, cut the rest.
+    async def drain(self, seconds: float, delay: float = 0.0) -> int:
+        """Serve on for ``delay`` seconds, with answers that tell callers to connect anew, which leads them elsewhere.
+
+        Then stop listening, let answers under way finish for at most ``seconds``, and cut the rest. A connection that
+        is kept by its caller is closed once it was quiet for ``delay``: just then, a request may be on its way.
 
         Returns:
             How many connections were cut.
         """
         if self._server is None:
             return 0
+        self._leaving = True
+        for connection in self._state.connections:
+            if isinstance(connection, RouterProtocol):
+                connection.leave()
+        await asyncio.sleep(delay)
         self._server.close()
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + seconds
+        told = set[object]()
+        while self._let_go(delay, told) and clock() < deadline:  # noqa: ASYNC110 - a plain set
+            await asyncio.sleep(_POLL_SECONDS)
         for task in (self._pacer, self._refresher):
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        deadline = asyncio.get_running_loop().time() + seconds
-        while self._state.connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - a plain set
-            await asyncio.sleep(_POLL_SECONDS)
         cut = list(self._state.connections)
         for connection in cut:
             connection.transport.abort()
         await asyncio.sleep(0)  # Aborted transports close their sockets in the loop's next round.
         return len(cut)
+
+    def _let_go(self, quiet: float, told: set[object]) -> bool:
+        """Close what was quiet for so many seconds, tell others once that they should end; False if none is left."""
+        for connection in list(self._state.connections):
+            if not isinstance(connection, RouterProtocol):
+                if connection not in told:
+                    told.add(connection)
+                    connection.shutdown()
+            elif connection.is_quiet(quiet):
+                connection.shutdown()
+        return bool(self._state.connections)
