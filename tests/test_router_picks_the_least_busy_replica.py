@@ -3,7 +3,7 @@
 from collections import Counter
 from random import Random
 
-from slipway_router.domain.models.balancing import Balancer, Lease
+from slipway_router.domain.models.balancing import SLOW_START_SECONDS, Balancer, Lease
 from slipway_router.domain.models.catalogue import Catalogue
 from tests.routers import model
 
@@ -66,9 +66,11 @@ def test_a_replica_to_avoid_is_taken_only_if_there_is_no_other() -> None:
 
 
 def test_counts_outlive_a_new_catalogue() -> None:
-    two = balancer(1, 2)
+    clock = Clock()
+    two = balancer(1, 2, clock=clock)
     kept = pick(two)
     two.update(Catalogue.of([model("m", kept.replica.endpoint.port, 3)]))
+    clock.now += SLOW_START_SECONDS
     assert pick(two).replica.endpoint.port == 3
     assert kept.replica.in_flight == 1
 

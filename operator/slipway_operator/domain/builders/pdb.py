@@ -1,14 +1,14 @@
-"""The PodDisruptionBudget of a model with more than one replica: node drains take one replica at a time."""
+"""The PodDisruptionBudget of a model that may have more than one replica: node drains take one replica at a time."""
 
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import selector_labels
-from slipway_operator.domain.builders.common import fewest_replicas, manifest
+from slipway_operator.domain.builders.common import manifest, most_replicas
 from slipway_operator.domain.resources import PDB, Manifest
 
 
 def pod_disruption_budget(model: ModelDeployment) -> Manifest | None:
-    """None for a single replica, where a budget would only block node drains."""
-    if model.spec.lifecycle.suspend or fewest_replicas(model) < 2:
+    """None for a model that never has more than one. Of a single replica, this budget lets that one go."""
+    if model.spec.lifecycle.suspend or most_replicas(model) < 2:
         return None
     spec = {
         "maxUnavailable": 1,

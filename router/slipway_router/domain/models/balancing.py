@@ -1,4 +1,8 @@
-"""Which replica gets a request: the one with the fewest running, of those that answered lately."""
+"""Which replica gets a request: the one with the fewest running, of those that answered lately.
+
+One that has just come beside others takes part a little at a time. With nothing running, it would otherwise get every
+request until it has as many as they: a burst, for an engine whose caches are empty.
+"""
 
 import math
 from collections.abc import Callable, Collection, Iterable
@@ -9,12 +13,16 @@ from slipway_router.domain.models.catalogue import Catalogue, Endpoint, Model
 
 FIRST_REST_SECONDS: Final = 0.5
 LONGEST_REST_SECONDS: Final = 30.0
+SLOW_START_SECONDS: Final = 10.0
+"""How long it takes a replica that came beside others to get as many requests as they."""
+_FIRST_SHARE: Final = 0.1
+"""What it may have running at first, of what each of them has."""
 
 
 class Replica:
     """An endpoint and the requests it works on. Lives as long as the endpoint is in the catalogue."""
 
-    __slots__ = ("_failures", "address", "endpoint", "host_header", "in_flight", "rests_until", "retired")
+    __slots__ = ("_failures", "address", "endpoint", "host_header", "in_flight", "joined", "rests_until", "retired")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -25,6 +33,8 @@ class Replica:
         """The endpoint has left the catalogue; running requests may finish."""
         self.rests_until = 0.0
         """Until then it gets requests only if no other replica can, since it failed."""
+        self.joined = -math.inf
+        """When it came beside replicas that worked already."""
         self._failures = 0
 
     def failed(self, now: float) -> None:
@@ -36,6 +46,11 @@ class Replica:
         """It works."""
         self._failures = 0
         self.rests_until = 0.0
+
+    def load(self, now: float) -> float:
+        """Its running requests and one more; while it starts slowly, as many as these would be to the others."""
+        share = (now - self.joined) / SLOW_START_SECONDS
+        return (self.in_flight + 1) / min(max(share, _FIRST_SHARE), 1.0)
 
 
 class Lease:
@@ -69,18 +84,26 @@ class Balancer:
         self._clock = clock
         self._replicas: dict[tuple[str, Endpoint], Replica] = {}
         self._by_model: dict[str, tuple[Replica, ...]] = {}
+        self._slow_until: dict[str, float] = {}
+        """Models with replicas that start slowly, and how long. Mostly empty, and then it costs nothing."""
 
     def update(self, catalogue: Catalogue) -> None:
         """Follow a new catalogue: replicas that stay keep their counts."""
         wanted = {(model.key, endpoint) for model in catalogue.models for endpoint in model.endpoints}
         for name in self._replicas.keys() - wanted:
             self._replicas.pop(name).retired = True
+        working = {model_key for model_key, _ in self._replicas}
         for name in wanted - self._replicas.keys():
-            self._replicas[name] = Replica(name[1])
+            replica = self._replicas[name] = Replica(name[1])
+            if name[0] in working:
+                replica.joined = self._clock()
+                self._slow_until[name[0]] = replica.joined + SLOW_START_SECONDS
         self._by_model = {
             model.key: tuple(self._replicas[model.key, endpoint] for endpoint in model.endpoints)
             for model in catalogue.models
         }
+        for gone in self._slow_until.keys() - self._by_model.keys():
+            del self._slow_until[gone]
 
     def replicas(self) -> Collection[Replica]:
         """Every replica of the current catalogue."""
@@ -103,12 +126,40 @@ class Balancer:
         replicas = self._by_model.get(model_key, ())
         if len(replicas) == 1:
             return Lease(replicas[0])
+        now = self._clock()
+        if self._slow_until and self._starts_slowly(model_key, now):
+            lightest = _least_loaded(replicas, now, avoid)
+            if lightest is not None:
+                return Lease(lightest)
         best = (
-            _least_busy(replicas, self._clock(), avoid)
+            _least_busy(replicas, now, avoid)
             or _least_busy(replicas, math.inf, avoid)
             or _least_busy(replicas, math.inf, ())
         )
         return Lease(best[int(self._random.random() * len(best))]) if best else None
+
+    def _starts_slowly(self, model_key: str, now: float) -> bool:
+        """Whether some replica of the model does. Forgets those that are over."""
+        until = self._slow_until.get(model_key)
+        if until is None:
+            return False
+        if until <= now:
+            del self._slow_until[model_key]
+            return False
+        return True
+
+
+def _least_loaded(replicas: Iterable[Replica], now: float, avoid: Collection[Replica]) -> Replica | None:
+    """As `_least_busy`, with regard to slow starts. Of equals the first: loads are hardly ever equal then."""
+    best: Replica | None = None
+    least = math.inf
+    for replica in replicas:
+        if replica.rests_until > now or replica in avoid:
+            continue
+        load = replica.load(now)
+        if load < least:
+            best, least = replica, load
+    return best
 
 
 def _least_busy(replicas: Iterable[Replica], now: float, avoid: Collection[Replica]) -> list[Replica]:
