@@ -7,8 +7,9 @@ from typing import Any
 
 from slipway_crds.engines import EngineType
 from slipway_operator.app.keys import KeyReconciler
-from slipway_operator.app.models import ModelReconciler
+from slipway_operator.app.models import ModelParts, ModelReconciler
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.rollouts import Rollouts
 from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.app.sleeping import Sleeping
 from slipway_operator.app.startups import Startups
@@ -16,7 +17,7 @@ from slipway_operator.domain.images import EngineImage
 from slipway_operator.domain.metrics_api.state import Keda, RegistrationState
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, SECRET, Manifest, Ref
-from tests.fakes.cluster import FakeCluster, FakeRuntimes, FakeStartObserver, FakeWorld
+from tests.fakes.cluster import FakeCluster, FakeGpus, FakeRuntimes, FakeStartObserver, FakeWorld
 
 REGISTRY = "registry.example/slipway-runtime"
 IMAGES = {
@@ -61,22 +62,20 @@ class Operator:
         clocks: Any = {"clock": self.clock.monotonic, "now": self.clock.now}
         self.requeued: list[Ref] = []
         self.runtimes = FakeRuntimes()
+        self.gpus = FakeGpus()
         self.asked = Runtimes(self.runtimes, self._enqueue)
         self.starts = FakeStartObserver()
-        startups = Startups(self.starts, self.clock.now)
         self.provider_keys = ProviderKeys(self.world, cluster, PROVIDER_KEYS, self._enqueue)
-        self.models = ModelReconciler(
-            self.world,
-            cluster,
-            settings,
+        parts = ModelParts(
             self.asked,
-            startups,
-            self.provider_keys,
+            Startups(self.starts, self.clock.now),
             Sleeping(self.runtimes, self.clock.now),
+            Rollouts(self.gpus),
+            self.provider_keys,
             lambda: metrics_api,
             keda,
-            **clocks,
         )
+        self.models = ModelReconciler(self.world, cluster, settings, parts, **clocks)
         self.keys = KeyReconciler(self.world, cluster, **clocks)
 
     def pass_over(self, name: str) -> float | None:

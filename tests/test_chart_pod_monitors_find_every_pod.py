@@ -55,7 +55,7 @@ def test_they_select_what_there_is(helm: Helm) -> None:
     pods = {name: item["spec"]["template"] for name, item in of_kind(objects, "Deployment").items()}
     body = model("chat")
     body["metadata"]["uid"] = "1"
-    pods["slipway-model"] = deployment(ModelDeployment.model_validate(body), "image", True)["spec"]["template"]
+    pods["slipway-model"] = deployment(ModelDeployment.model_validate(body), "image", True, {})["spec"]["template"]
     monitors = {name: item["spec"] for name, item in of_kind(objects, "PodMonitor").items()}
     assert {name: [other for other in pods if _finds(monitors[name], pods[other])] for name in monitors} == {
         name: [name] for name in pods

@@ -94,11 +94,11 @@ def test_a_field_taken_out_of_the_spec_is_taken_out_of_the_child(cluster: FakeCl
 def test_children_that_the_spec_no_longer_asks_for_go(cluster: FakeCluster) -> None:
     cluster.put(model(autoscaling={"maxReplicas": 3}))
     Operator(cluster).settle("m")
-    assert (cluster.of_kind(PDB), cluster.of_kind(PVC)) == ({}, {})
-    assert list(cluster.of_kind(HPA)) == ["m"]
+    assert cluster.of_kind(PVC) == {}
+    assert (list(cluster.of_kind(HPA)), list(cluster.of_kind(PDB))) == (["m"], ["m"])
     cluster.put(model())
     Operator(cluster).settle("m")
-    assert cluster.of_kind(HPA) == {}
+    assert (cluster.of_kind(HPA), cluster.of_kind(PDB)) == ({}, {})
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     PENDING = "Pending"
     STARTING = "Starting"
     ROLLING_OUT = "RollingOut"
+    REPLACING_IN_PLACE = "ReplacingInPlace"
     UP_TO_DATE = "UpToDate"
     UNSCHEDULABLE = "Unschedulable"
     QUOTA_EXCEEDED = "QuotaExceeded"

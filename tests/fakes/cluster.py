@@ -13,6 +13,7 @@ from slipway_crds.names import (
     child_name,
 )
 from slipway_operator.domain.errors import ConflictError, NamespaceTerminatingError, NotFoundError, RefusedError
+from slipway_operator.domain.free_gpus import GpuRequest
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject, child_of, key_secret_of, stored_object
 from slipway_operator.domain.pods import Pod, pod_of
 from slipway_operator.domain.resources import (
@@ -209,6 +210,18 @@ class FakeWorld:
     def _seen(self) -> list[tuple[Ref, Manifest]]:
         objects = self._cluster.objects if self._frozen is None else self._frozen
         return [(ref, copy.deepcopy(body)) for ref, body in objects.items()]
+
+
+class FakeGpus:
+    """The port ``Gpus``: whether there are any to spare is what ``free`` says."""
+
+    def __init__(self) -> None:
+        self.free: bool | None = True
+        self.asked: list[GpuRequest] = []
+
+    async def suffice(self, request: GpuRequest) -> bool | None:
+        self.asked.append(request)
+        return self.free
 
 
 class FakeRuntimes:

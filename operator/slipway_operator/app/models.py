@@ -1,6 +1,7 @@
 """One reconcile pass over a ModelDeployment: observe, plan, execute, report."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from slipway_crds.model_deployment import ModelDeployment
 from slipway_operator.app.children import ECHO_SECONDS, ChildWriter
 from slipway_operator.app.ports import Cluster, World
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.rollouts import Rollouts
 from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.app.sleeping import Sleeping
 from slipway_operator.app.startups import Startups
@@ -33,6 +35,29 @@ _METRICS_API_SECONDS: Final = 15.0
 """Models that autoscalers cannot scale yet are looked at again after so long."""
 
 
+@dataclass(frozen=True)
+class ModelParts:
+    """What passes over ModelDeployments find out besides what the watches show."""
+
+    runtimes: Runtimes
+    startups: Startups
+    sleeping: Sleeping
+    rollouts: Rollouts
+    provider_keys: ProviderKeys
+    metrics_api: Callable[[], RegistrationState | None]
+    """Whether autoscalers reach the installation's metrics API; None when it has none."""
+    keda: Keda | None
+    """None where KEDA does not scale models."""
+
+    def forget(self, key: Ref) -> None:
+        """A ModelDeployment is gone."""
+        self.runtimes.forget(key)
+        self.startups.forget(key)
+        self.sleeping.forget(key)
+        self.rollouts.forget(key)
+        self.provider_keys.follow(key, None)
+
+
 class ModelReconciler:
     """Makes the cluster what ModelDeployments ask for, and their status what the cluster is."""
 
@@ -41,24 +66,14 @@ class ModelReconciler:
         world: World,
         cluster: Cluster,
         settings: PlanSettings,
-        runtimes: Runtimes,
-        startups: Startups,
-        provider_keys: ProviderKeys,
-        sleeping: Sleeping,
-        metrics_api: Callable[[], RegistrationState | None],
-        keda: Keda | None,
+        parts: ModelParts,
         *,
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
         self._world = world
         self._settings = settings
-        self._runtimes = runtimes
-        self._startups = startups
-        self._provider_keys = provider_keys
-        self._sleeping = sleeping
-        self._metrics_api = metrics_api
-        self._keda = keda
+        self._parts = parts
         self._now = now
         self._children = ChildWriter(cluster, clock)
         self._status = StatusWriter(cluster, clock, now)
@@ -78,14 +93,12 @@ class ModelReconciler:
             model = ModelDeployment.model_validate({**stored.body, "status": self._live_status(key, stored)})
         except ValidationError as error:
             return await self._status.write(key, stored, invalid_status(stored.body, error, self._now()))
-        self._provider_keys.follow(key, model)
+        self._parts.provider_keys.follow(key, model)
         observed = self._observe(key, model)
         try:
-            observed = await self._sleeping.decide(key, observed)
+            observed, todo = await self._decide(key, observed)
         except ScheduleError as error:
             todo = Plan(problem=Diagnosis(Reason.INVALID_CONFIGURATION, f"spec.autoscaling.warmWindows: {error}"))
-        else:
-            todo = self._plan(key, observed)
         outcome = await self._children.execute(key, observed, todo)
         if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
             # The object is about to go, too; its deletion is the next thing to hear of it.
@@ -93,9 +106,9 @@ class ModelReconciler:
         if todo.creates and not outcome.errors and model.status.observed_generation is None:
             # The cluster's answer to the new children is the first thing worth reporting.
             return _FIRST_REPORT_SECONDS
-        if not self._provider_keys.is_known(model):
+        if not self._parts.provider_keys.is_known(model):
             return None
-        problem = _problem(outcome.errors) or todo.problem or self._provider_keys.problem(model)
+        problem = _problem(outcome.errors) or todo.problem or self._parts.provider_keys.problem(model)
         state = readiness(observed, problem, changing=outcome.wrote or outcome.awaited)
         put_off = await self._status.write(key, stored, model_status(observed, state, self._now()), model)
         if outcome.errors:
@@ -103,26 +116,30 @@ class ModelReconciler:
         return ECHO_SECONDS if outcome.awaited else _sooner(put_off, _again(observed))
 
     def _observe(self, key: Ref, model: ModelDeployment) -> Observed:
-        pods = tuple(self._world.pods(key))
-        answers = self._runtimes.of(key, pods)
+        pods, parts = tuple(self._world.pods(key)), self._parts
+        answers = parts.runtimes.of(key, pods)
         return Observed(
             model,
             tuple(self._world.children(key)),
             pods,
             fleet_of(pods, answers),
-            metrics_api=self._metrics_api(),
-            keda=self._keda,
-            cold_start=self._startups.of(key, pods, answers, model.status.cold_start),
+            metrics_api=parts.metrics_api(),
+            keda=parts.keda,
+            cold_start=parts.startups.of(key, pods, answers, model.status.cold_start),
             refused=name_conflict(model, self._world.claimants),
         )
+
+    async def _decide(self, key: Ref, observed: Observed) -> tuple[Observed, Plan]:
+        """The plan, and what it was made of: also whether to be awake and, of a rollout, how many GPUs are free."""
+        observed = await self._parts.sleeping.decide(key, observed)
+        todo = self._plan(key, observed)
+        observed = await self._parts.rollouts.observe(key, observed, todo.deployment)
+        return observed, todo if observed.room is None else plan(observed, self._settings)
 
     def _forget(self, key: Ref) -> None:
         self._children.forget(key)
         self._status.forget(key)
-        self._runtimes.forget(key)
-        self._startups.forget(key)
-        self._provider_keys.follow(key, None)
-        self._sleeping.forget(key)
+        self._parts.forget(key)
         self._nothing_to_do.pop(key, None)
 
     def _live_status(self, key: Ref, stored: StoredObject) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from slipway_operator.adapters.cluster import KubernetesCluster
 from slipway_operator.adapters.discovery import custom_resources_served
+from slipway_operator.adapters.gpus import KubernetesGpus
 from slipway_operator.adapters.health import serving_health
 from slipway_operator.adapters.keda import keda_arrives, keda_served, remove_scaled_objects
 from slipway_operator.adapters.kopf_watch import KopfWorld, build_registry, watch
@@ -22,9 +23,10 @@ from slipway_operator.adapters.metrics_api.registration import KubernetesRegistr
 from slipway_operator.adapters.runtime_states import asking_runtimes
 from slipway_operator.app.keys import KeyReconciler, RouteReconciler
 from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
-from slipway_operator.app.models import ModelReconciler
+from slipway_operator.app.models import ModelParts, ModelReconciler
 from slipway_operator.app.ports import Cluster, RuntimeStates, World
 from slipway_operator.app.provider_keys import ProviderKeys
+from slipway_operator.app.rollouts import Rollouts
 from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.app.settings import Settings
 from slipway_operator.app.sleeping import Sleeping
@@ -73,36 +75,10 @@ def _registration(settings: Settings, metrics_api: MetricsApi | None) -> Registr
     return ELSEWHERE if settings.metrics_mode == "prometheus-adapter" else None
 
 
-def build_reconcile(
-    world: World,
-    cluster: Cluster,
-    settings: Settings,
-    runtimes: Runtimes,
-    startups: Startups,
-    sleeping: Sleeping,
-    metrics_api: MetricsApi | None,
-    keda: Keda | None,
-    enqueue: Callable[[Ref, float], None],
-) -> Reconcile:
+def build_reconcile(world: World, cluster: Cluster, settings: Settings, parts: ModelParts) -> Reconcile:
     """The work for the queue: one pass over whatever a key stands for."""
-    images = PlanSettings(settings.runtime_images)
-    secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
-    registration = partial(_registration, settings, metrics_api)
-    provider_keys = ProviderKeys(world, cluster, secret, enqueue)
-    clock = time.monotonic
-    models = ModelReconciler(
-        world,
-        cluster,
-        images,
-        runtimes,
-        startups,
-        provider_keys,
-        sleeping,
-        registration,
-        keda,
-        clock=clock,
-        now=utc_now,
-    )
+    images, clock = PlanSettings(settings.runtime_images), time.monotonic
+    models = ModelReconciler(world, cluster, images, parts, clock=clock, now=utc_now)
     keys = KeyReconciler(world, cluster, clock=clock, now=utc_now)
     routes = RouteReconciler(world, cluster, clock=clock, now=utc_now)
     return _by_kind(
@@ -110,7 +86,7 @@ def build_reconcile(
             MODEL_DEPLOYMENT: models.reconcile,
             API_KEY: keys.reconcile,
             MODEL_ROUTE: routes.reconcile,
-            SECRET: provider_keys.reconcile,
+            SECRET: parts.provider_keys.reconcile,
         }
     )
 
@@ -190,7 +166,12 @@ async def _lead(
     startups, sleeping = Startups(metrics, utc_now), Sleeping(runtimes, utc_now)
     keda = Keda(settings.prometheus_url, await keda_served(api)) if settings.prometheus_url is not None else None
     watched = keda is not None and keda.served
-    reconcile = build_reconcile(world, cluster, settings, asked, startups, sleeping, metrics_api, keda, queue.add_after)
+    secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
+    provider_keys = ProviderKeys(world, cluster, secret, queue.add_after)
+    registration = partial(_registration, settings, metrics_api)
+    rollouts = Rollouts(KubernetesGpus(api))
+    parts = ModelParts(asked, startups, sleeping, rollouts, provider_keys, registration, keda)
+    reconcile = build_reconcile(world, cluster, settings, parts)
     registry = build_registry(world, queue.add_after, metrics.watch_event, (SCALED_OBJECT,) if watched else ())
     metrics.leading(True)
     async with asyncio.TaskGroup() as group:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from slipway_operator.domain.free_gpus import GpuRequest
 from slipway_operator.domain.observed import Child, KeySecret, StoredObject
 from slipway_operator.domain.pods import Pod
 from slipway_operator.domain.resources import Manifest, Ref
@@ -71,6 +72,14 @@ class Cluster(Protocol):
 
     async def post_event(self, event: Manifest) -> None:
         """Tell an Event once."""
+        ...
+
+
+class Gpus(Protocol):
+    """The GPUs of the cluster's nodes."""
+
+    async def suffice(self, request: GpuRequest) -> bool | None:
+        """Whether a replica more finds its GPUs on some node; None when that cannot be told."""
         ...
 
 

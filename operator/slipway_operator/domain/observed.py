@@ -111,6 +111,9 @@ class Observed:
     keda: Keda | None = None
     """None where KEDA does not scale models."""
 
+    room: bool | None = None
+    """Whether there are GPUs for a replica beside the old ones; None while nobody needs to know, or can."""
+
     @property
     def has_keda(self) -> bool:
         """Whether KEDA scales models."""

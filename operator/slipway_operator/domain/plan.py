@@ -23,6 +23,7 @@ from slipway_operator.domain.images import EngineImage, image_of
 from slipway_operator.domain.observed import ANNOTATION_HASH, Child, Observed
 from slipway_operator.domain.pods import Diagnosis
 from slipway_operator.domain.resources import DEPLOYMENT, HPA, PVC, SCALED_OBJECT, Manifest, Ref, ref_of
+from slipway_operator.domain.rollout import strategy_of
 
 _FIRST: Final = frozenset({"ServiceAccount", "PersistentVolumeClaim", "Service"})
 """Kinds that pods need: made before the Deployment, which would otherwise be refused its first pods."""
@@ -65,6 +66,12 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether the pass writes nothing to children."""
         return not self.delete and not any(self.stages)
+
+    @property
+    def deployment(self) -> Manifest | None:
+        """The Deployment, if the pass is to change or make it."""
+        applies = (apply for stage in self.stages for apply in stage)
+        return next((apply.manifest for apply in applies if apply.ref.resource is DEPLOYMENT), None)
 
     @property
     def creates(self) -> bool:
@@ -149,7 +156,7 @@ def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] 
         service_account(model),
         cache_pvc(model, claim.live_fields() if claim else None),
         service(model),
-        deployment(model, image, observed.has_pod_metrics, awake=observed.activation.awake),
+        deployment(model, image, observed.has_pod_metrics, strategy_of(observed), awake=observed.activation.awake),
         _autoscaler(model, observed),
         pod_disruption_budget(model),
     )

@@ -16,6 +16,7 @@ from slipway_operator.domain.external import is_external
 from slipway_operator.domain.observed import Observed
 from slipway_operator.domain.readiness import Readiness
 from slipway_operator.domain.resources import DEPLOYMENT, EVENT, Manifest
+from slipway_operator.domain.rollout import BESIDE, Strategy, strategy_of
 
 OTHERS_FIELDS: Final = frozenset({"demand"})
 """Fields of a status that somebody else writes."""
@@ -31,7 +32,7 @@ def model_status(observed: Observed, state: Readiness, now: datetime) -> dict[st
     scaling = autoscaling_state(observed)
     new = [
         (ConditionType.READY, state.ready, state.reason, state.message),
-        (ConditionType.PROGRESSING, state.progressing, *_progress(state)),
+        (ConditionType.PROGRESSING, state.progressing, *_progress(state, strategy_of(observed))),
         (ConditionType.AUTOSCALING_READY, scaling.ready, scaling.reason, scaling.message),
     ]
     conditions: Sequence[Condition] = model.status.conditions or ()
@@ -124,9 +125,12 @@ def _event(
     }
 
 
-def _progress(state: Readiness) -> tuple[Reason, str]:
+def _progress(state: Readiness, strategy: Strategy) -> tuple[Reason, str]:
     if not state.progressing:
         return Reason.UP_TO_DATE, "the cluster is as the spec asks"
+    if strategy is not BESIDE and state.wanted > 0:
+        message = "no node has GPUs for a new replica beside the old ones: an old one goes before its successor comes"
+        return Reason.REPLACING_IN_PLACE, f"{state.message}; {message}"
     if state.ready:
         return Reason.ROLLING_OUT, state.message
     return state.reason, state.message

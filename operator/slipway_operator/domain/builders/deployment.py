@@ -1,6 +1,7 @@
 """The Deployment of a model."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 from slipway_crds.duration import parse_duration
@@ -16,14 +17,15 @@ _SHUTDOWN_MARGIN_SECONDS: Final = 15
 _SCHEDULE_AND_PULL_SECONDS: Final = 1800
 
 
-def deployment(model: ModelDeployment, image: str, pod_metrics: bool, *, awake: bool = True) -> Manifest:
+def deployment(
+    model: ModelDeployment, image: str, pod_metrics: bool, strategy: Mapping[str, Any], *, awake: bool = True
+) -> Manifest:
     """Without ``spec.replicas`` while an autoscaler owns that field; ``pod_metrics`` as `supported_metrics` has it."""
     startup = math.ceil(parse_duration(model.spec.lifecycle.startup_timeout))
     spec: dict[str, Any] = {
         "revisionHistoryLimit": 2,
         "progressDeadlineSeconds": startup + _SCHEDULE_AND_PULL_SECONDS,
-        # A new replica serves before an old one goes, so that a rollout never takes capacity away.
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "strategy": dict(strategy),
         "selector": {"matchLabels": selector_labels(model.metadata.name)},
         "template": _pod_template(model, image),
     }
