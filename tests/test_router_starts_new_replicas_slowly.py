@@ -50,6 +50,7 @@ def traffic() -> Traffic:
     """Fifty requests run on each old replica when the new one comes."""
     made = Traffic(*OLD)
     made.arrive(100)
+    made.clock.now += SLOW_START_SECONDS
     made.follow(*OLD, NEW)
     return made
 
@@ -85,6 +86,15 @@ def test_the_first_replicas_of_a_model_share_at_once() -> None:
     assert woken.running() == {1: 5, 2: 5}
 
 
+def test_replicas_that_wake_one_after_the_other_share_at_once() -> None:
+    woken = Traffic(1)
+    woken.arrive(10)
+    woken.clock.now += SLOW_START_SECONDS / 2
+    woken.follow(1, 2)
+    woken.arrive(10)
+    assert woken.running() == {1: 10, 2: 10}
+
+
 def test_one_that_is_left_alone_takes_all(traffic: Traffic) -> None:
     traffic.follow(NEW)
     traffic.arrive(10)
@@ -109,6 +119,7 @@ def test_where_all_failed_the_slow_start_does_not_matter(traffic: Traffic) -> No
 
 def test_other_models_are_not_slowed() -> None:
     traffic = Traffic(*OLD)
+    traffic.clock.now += SLOW_START_SECONDS
     traffic.balancer.update(Catalogue.of([model("m", *OLD, NEW), model("other", 7, 8)]))
     ports = Counter[int]()
     for _ in range(10):

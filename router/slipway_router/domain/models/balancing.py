@@ -22,9 +22,19 @@ _FIRST_SHARE: Final = 0.1
 class Replica:
     """An endpoint and the requests it works on. Lives as long as the endpoint is in the catalogue."""
 
-    __slots__ = ("_failures", "address", "endpoint", "host_header", "in_flight", "joined", "rests_until", "retired")
+    __slots__ = (
+        "_failures",
+        "address",
+        "endpoint",
+        "host_header",
+        "in_flight",
+        "joined",
+        "rests_until",
+        "retired",
+        "since",
+    )
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, since: float) -> None:
         self.endpoint = endpoint
         self.address = endpoint.address
         self.host_header = endpoint.address.encode()
@@ -33,8 +43,10 @@ class Replica:
         """The endpoint has left the catalogue; running requests may finish."""
         self.rests_until = 0.0
         """Until then it gets requests only if no other replica can, since it failed."""
+        self.since = since
+        """When it came into the catalogue."""
         self.joined = -math.inf
-        """When it came beside replicas that worked already."""
+        """When it came beside replicas that had worked for a while, if it did."""
         self._failures = 0
 
     def failed(self, now: float) -> None:
@@ -92,12 +104,13 @@ class Balancer:
         wanted = {(model.key, endpoint) for model in catalogue.models for endpoint in model.endpoints}
         for name in self._replicas.keys() - wanted:
             self._replicas.pop(name).retired = True
-        working = {model_key for model_key, _ in self._replicas}
+        now = self._clock()
+        warm = {name[0] for name, replica in self._replicas.items() if now - replica.since >= SLOW_START_SECONDS}
         for name in wanted - self._replicas.keys():
-            replica = self._replicas[name] = Replica(name[1])
-            if name[0] in working:
-                replica.joined = self._clock()
-                self._slow_until[name[0]] = replica.joined + SLOW_START_SECONDS
+            replica = self._replicas[name] = Replica(name[1], now)
+            if name[0] in warm:
+                replica.joined = now
+                self._slow_until[name[0]] = now + SLOW_START_SECONDS
         self._by_model = {
             model.key: tuple(self._replicas[model.key, endpoint] for endpoint in model.endpoints)
             for model in catalogue.models
