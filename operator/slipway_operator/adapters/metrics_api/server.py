@@ -1,6 +1,5 @@
 """The HTTPS server of the custom metrics API."""
 
-import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from slipway_operator.adapters.metrics_api.listener import TlsListener
 from slipway_operator.domain.errors import ClusterError
 from slipway_operator.domain.metrics_api.documents import ApiError, Document, status
 from slipway_operator.domain.metrics_api.identity import FrontProxy, access_review, caller_of
@@ -19,8 +19,6 @@ _PROBES: Final = frozenset({"/healthz", "/livez", "/readyz"})
 _LONGEST_HEADER: Final = 16 * 1024
 _LONGEST_BODY: Final = 1024
 _END_SECONDS: Final = 5.0
-_FAREWELL_SECONDS: Final = 0.1
-"""TLS connections take some turns of the event loop to end, which aiohttp does not wait for."""
 
 
 class Access(Protocol):
@@ -57,28 +55,14 @@ async def serving_metrics_api(
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, ssl_context=context)
-        await site.start()
-        yield runner.addresses[0][1]
+        assert runner.server is not None
+        listener = TlsListener(host, port, context, runner.server)
+        async with listener.accepting():
+            yield listener.port
     finally:
-        await _end(runner)
-
-
-async def _end(runner: web.AppRunner) -> None:
-    """Take no more connections, and end those that there are; aiohttp forgets those whose handshake is under way."""
-    for site in runner.sites:
-        await site.stop()
-    await asyncio.sleep(_FAREWELL_SECONDS)
-    server = runner.server
-    # They forget their transports when they are closed.
-    transports = [each.transport for each in server.connections] if server is not None else []
-    await runner.cleanup()
-    await asyncio.sleep(_FAREWELL_SECONDS)
-    late = [each.transport for each in server.connections] if server is not None else []
-    for transport in filter(None, (*transports, *late)):
-        # Whoever has not answered the farewell by now: it would hold its connection for half a minute.
-        transport.abort()
-    await asyncio.sleep(_FAREWELL_SECONDS)
+        # Requests that are at work get their answers first.
+        await runner.cleanup()
+    await listener.end()
 
 
 class _Handler:
