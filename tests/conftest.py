@@ -8,6 +8,7 @@ settings.load_profile("any machine")
 
 pytest_plugins = (
     "tests.tiers",
+    "tests.garbage",
     "tests.golden",
     "tests.cluster.fixtures",
     "tests.custom_resources",

@@ -23,7 +23,8 @@ export ORT_DISABLE_TELEMETRY=1
 
 set -- --durations 25 --durations-min 5 "$@"
 rm -f .coverage .coverage.*
-$python -m coverage run -m pytest --tiers "$tiers" "$@"
+# With "=": pytest would take a tier of its own, such as "local", for a folder to find tests in.
+$python -m coverage run -m pytest --tiers="$tiers" "$@"
 if [[ $tiers == *unit* && $tiers == *local* && $tiers == *apiserver* ]]; then
     $python -m coverage combine --quiet
     $python -m coverage report
