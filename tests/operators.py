@@ -17,7 +17,8 @@ from slipway_operator.domain.images import EngineImage
 from slipway_operator.domain.metrics_api.state import Keda, RegistrationState
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, SECRET, Manifest, Ref
-from tests.fakes.cluster import FakeCluster, FakeGpus, FakeRuntimes, FakeStartObserver, FakeWorld
+from tests.fakes.cluster import FakeCluster, FakeGpus, FakeWorld
+from tests.fakes.runtimes import FakeRuntimes, FakeStartObserver
 
 REGISTRY = "registry.example/slipway-runtime"
 IMAGES = {

@@ -10,7 +10,7 @@ from slipway_operator.app.runtimes import Runtimes
 from slipway_operator.domain.pods import Pod
 from slipway_operator.domain.resources import MODEL_DEPLOYMENT, Ref
 from slipway_operator.domain.runtime_state import RuntimeState
-from tests.fakes.cluster import FakeRuntimes
+from tests.fakes.runtimes import FakeRuntimes
 from tests.fakes.virtual_time import run_virtual
 
 KEY = Ref(MODEL_DEPLOYMENT, "models", "m")

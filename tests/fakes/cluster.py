@@ -26,7 +26,6 @@ from slipway_operator.domain.resources import (
     Resource,
     ref_of,
 )
-from slipway_operator.domain.runtime_state import RuntimeState
 from slipway_operator.domain.served_names import Claimant, claim_of
 
 Path = tuple[str, ...]
@@ -222,33 +221,6 @@ class FakeGpus:
     async def suffice(self, request: GpuRequest) -> bool | None:
         self.asked.append(request)
         return self.free
-
-
-class FakeRuntimes:
-    """The port ``RuntimeStates``: the runtimes answer what stands in ``answers``, by the pod's address."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, RuntimeState] = {}
-        self.asked: list[str] = []
-        self.requests: dict[str, int] = {}
-        """Requests at work, by the pod's address."""
-
-    async def in_flight(self, ip: str) -> int | None:
-        return self.requests.get(ip)
-
-    async def state(self, ip: str) -> RuntimeState | None:
-        self.asked.append(ip)
-        return self.answers.get(ip)
-
-
-class FakeStartObserver:
-    """The port ``StartObserver``: keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.seconds: list[tuple[str, float]] = []
-
-    def started(self, phase: str, seconds: float) -> None:
-        self.seconds.append((phase, seconds))
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
