@@ -91,8 +91,10 @@ def test_keda_may_come_later_and_go_again(
         kubectl("patch", "so/m", "-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
         told = wait_for_reason(kubectl, namespace, "AutoscalingFailed")
         assert told["message"] == "KEDA: ScaledObjectCheckFailed: it is broken"
-        kubectl("delete", "so/m", "-n", namespace)
-        eventually("it is back", lambda: names(kubectl, namespace, "so"), bool, within=5)
+        kubectl("delete", "-f", str(definition), "--timeout=30s")
+        wait_for_reason(kubectl, namespace, "KedaUnavailable")
+        install(kubectl, definition)
+        eventually("it is back", lambda: names(kubectl, namespace, "so"), bool, within=20)
         refused = [name for name in operator.metrics() if 'result="403"' in name]
         assert refused == [], operator.log.read_text()
         assert operator.end(signal.SIGTERM) == 0, operator.log.read_text()

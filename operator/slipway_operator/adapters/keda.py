@@ -10,7 +10,7 @@ from slipway_operator.domain.errors import ClusterError, ConflictError, NotFound
 from slipway_operator.domain.resources import SCALED_OBJECT
 
 _log: Final = logging.getLogger(__name__)
-_ARRIVAL_SECONDS: Final = 5.0
+_ARRIVAL_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 5.0
 _GROUP_VERSION: Final = f"/apis/{SCALED_OBJECT.api_version}"
 
@@ -26,10 +26,9 @@ class Requests(Protocol):
 async def keda_served(api: Requests) -> bool:
     """Whether the API server knows ScaledObjects; no when it does not answer."""
     try:
-        answer = await api.request("GET", _GROUP_VERSION)
+        return await _served(api)
     except ClusterError:
         return False
-    return any(resource["name"] == SCALED_OBJECT.plural for resource in answer.get("resources", ()))
 
 
 async def keda_arrives(api: Requests, interval: float = _ARRIVAL_SECONDS) -> None:
@@ -45,14 +44,22 @@ async def remove_scaled_objects(api: Requests, namespaces: Sequence[str], retry:
 
     Two autoscalers of one Deployment would work against each other. Without KEDA there are none.
     """
-    while await keda_served(api):
+    while True:
         try:
-            for namespace in namespaces or ("",):
+            for namespace in (namespaces or ("",)) if await _served(api) else ():
                 await _remove(api, namespace)
             return
         except ClusterError as error:
-            _log.warning("cannot remove the ScaledObjects of models, which KEDA goes on to scale: %s", error)
+            _log.warning("cannot remove the ScaledObjects of models, which KEDA may go on to scale: %s", error)
         await asyncio.sleep(retry)
+
+
+async def _served(api: Requests) -> bool:
+    try:
+        answer = await api.request("GET", _GROUP_VERSION)
+    except NotFoundError:
+        return False
+    return any(resource["name"] == SCALED_OBJECT.plural for resource in answer.get("resources", ()))
 
 
 async def _remove(api: Requests, namespace: str) -> None:

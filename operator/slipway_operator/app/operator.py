@@ -106,7 +106,7 @@ def _by_kind(passes: Mapping[Resource, Reconcile]) -> Reconcile:
 
 
 async def run(settings: Settings, kubeconfig: str | None) -> bool:
-    """Run until SIGTERM or SIGINT, or until KEDA has come which is to scale models: then it is to run again.
+    """Run until SIGTERM or SIGINT, or until KEDA, which is to scale models, has come or gone: then it is to run again.
 
     Returns whether it is to.
 
@@ -159,13 +159,13 @@ async def _lead(
     metrics_api: MetricsApi | None,
     stop: asyncio.Event,
 ) -> bool:
-    """Watch and reconcile for as long as this replica holds the Lease; whether KEDA's coming has ended that."""
+    """Watch and reconcile for as long as this replica holds the Lease; whether KEDA has ended that."""
     world, queue = KopfWorld(), WorkQueue[Ref](metrics)
     asked = Runtimes(runtimes, queue.add_after)
     cluster = KubernetesCluster(api, metrics)
     startups, sleeping = Startups(metrics, utc_now), Sleeping(runtimes, utc_now)
     keda = Keda(settings.prometheus_url, await keda_served(api)) if settings.prometheus_url is not None else None
-    watched = keda is not None and keda.served
+    changed, watched = asyncio.Event(), keda is not None and keda.served
     secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
     provider_keys = ProviderKeys(world, cluster, secret, queue.add_after)
     registration = partial(_registration, settings, metrics_api)
@@ -176,19 +176,23 @@ async def _lead(
     metrics.leading(True)
     async with asyncio.TaskGroup() as group:
         work = (lease.hold(), queue.run(reconcile, settings.workers), asked.run())
-        scaling = group.create_task(_follow_keda(settings, api, keda, stop))
-        background = [scaling, *(group.create_task(each) for each in work)]
+        background = [group.create_task(each) for each in (*work, _await_keda(settings, api, keda, changed, stop))]
         # Kopf, when it ends, waits for every task that was started after it: the workers must be there before.
         await asyncio.sleep(0)
-        await watch(registry, settings.namespaces, stop)
-        arrived = scaling.done() and keda is not None and not keda.served
+        try:
+            await watch(registry, settings.namespaces, stop)
+        except Exception:
+            if not watched or not await _has_gone(api, changed):
+                raise
         for task in background:
             task.cancel()
     await lease.release()
-    return arrived
+    return changed.is_set()
 
 
-async def _follow_keda(settings: Settings, api: KubeApi, keda: Keda | None, stop: asyncio.Event) -> None:
+async def _await_keda(
+    settings: Settings, api: KubeApi, keda: Keda | None, changed: asyncio.Event, stop: asyncio.Event
+) -> None:
     """Stop when KEDA comes that is waited for: its ScaledObjects can only be watched from the start."""
     if keda is None:
         await remove_scaled_objects(api, settings.namespaces)
@@ -196,7 +200,17 @@ async def _follow_keda(settings: Settings, api: KubeApi, keda: Keda | None, stop
         _log.warning("KEDA is not installed: models scale on CPU and memory only")
         await keda_arrives(api)
         _log.info("KEDA has come; starting again")
+        changed.set()
         stop.set()
+
+
+async def _has_gone(api: KubeApi, changed: asyncio.Event) -> bool:
+    """Whether KEDA has: Kopf fails when a kind that it watches is there no more."""
+    if await keda_served(api):
+        return False
+    _log.warning("KEDA has gone; starting again")
+    changed.set()
+    return True
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
