@@ -1,12 +1,15 @@
 """JSON in, JSON out over the official client's connection to the API server."""
 
 import json
+import socket
 from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
 from kubernetes.aio import client, config
+from kubernetes.aio.client import rest
 
+from slipway_operator.adapters.sockets import OpenSockets
 from slipway_operator.domain.errors import (
     ClusterError,
     ConflictError,
@@ -29,6 +32,23 @@ class CredentialsError(Exception):
     """There is no way to log in to an API server; the message says where it was looked for."""
 
 
+class _Connections(rest.RESTClientObject):
+    """The client's pool of connections, over sockets that are known."""
+
+    def __init__(self, configuration: client.Configuration, sockets: OpenSockets) -> None:
+        super().__init__(configuration)
+        self._sockets = sockets
+
+    def _create_connector(self) -> aiohttp.TCPConnector:
+        return aiohttp.TCPConnector(limit=self.maxsize, ssl=self.ssl_context, socket_factory=self._socket)
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
+
+
 class KubeApi:
     """Requests to one API server, with the credentials of the kubeconfig or of the pod's ServiceAccount.
 
@@ -37,7 +57,9 @@ class KubeApi:
     """
 
     def __init__(self, api_client: client.ApiClient) -> None:
+        self._sockets = OpenSockets()
         self._client = api_client
+        self._client.rest_client = _Connections(api_client.configuration, self._sockets)
 
     @classmethod
     async def connect(cls, kubeconfig: str | None, user_agent: str, context: str | None = None) -> "KubeApi":
@@ -66,6 +88,8 @@ class KubeApi:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()  # type: ignore[no-untyped-call]
+        # aiohttp forgets those of requests that were given up.
+        await self._sockets.end()
 
     async def request(
         self, method: str, path: str, body: Any = None, *, content_type: str = JSON, **query: str

@@ -4,18 +4,16 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
-from weakref import WeakSet
+
+from slipway_operator.adapters.sockets import OpenSockets, hang_up
 
 _log: Final = logging.getLogger(__name__)
 _BACKLOG: Final = 128
 _HANDSHAKE_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 1.0
-_LOOKS: Final = 100
-_LOOK_SECONDS: Final = 0.01
-_CLOSED: Final = -1
 
 
 class TlsListener:
@@ -33,7 +31,7 @@ class TlsListener:
         self._protocol = protocol
         self._greeted: dict[asyncio.Task[None], socket.socket] = {}
         self._retry: asyncio.TimerHandle | None = None
-        self._connections: WeakSet[socket.socket] = WeakSet()
+        self._connections = OpenSockets()
 
     @property
     def port(self) -> int:
@@ -53,17 +51,13 @@ class TlsListener:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
             # Their handshakes fail. Cancelling would leave the connection open of one that has just succeeded.
-            _hang_up(self._greeted.values())
+            for connection in self._greeted.values():
+                hang_up(connection)
             await asyncio.gather(*self._greeted)
 
     async def end(self) -> None:
         """End the connections that are left, also those whose callers do not answer the farewell."""
-        # Below TLS: asyncio's TLS transports take no `abort` once they were closed from both sides.
-        _hang_up(self._connections)
-        for _ in range(_LOOKS):
-            if all(connection.fileno() == _CLOSED for connection in self._connections):
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
+        await self._connections.end()
 
     def _listen(self) -> None:
         asyncio.get_running_loop().add_reader(self._socket, self._accept)
@@ -92,10 +86,3 @@ class TlsListener:
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._protocol, connection, ssl=self._context, ssl_handshake_timeout=_HANDSHAKE_SECONDS
             )
-
-
-def _hang_up(connections: Iterable[socket.socket]) -> None:
-    for connection in connections:
-        # Closed already, or by the other side.
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
