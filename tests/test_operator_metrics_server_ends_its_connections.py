@@ -1,6 +1,7 @@
 """When the metrics API ends, so does every connection to it, however far it got."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -89,3 +90,34 @@ async def test_others_are_served_beside_a_bad_handshake(hello: bytes) -> None:
         writer.write(PROBE)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         await closed(writer, bad)
+
+
+async def test_a_connection_that_does_not_answer_the_farewell_of_one_that_is_cancelled() -> None:
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def serve() -> None:
+        async with serving() as port:
+            listening.set_result(port)
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(serve())
+    context = ssl.create_default_context(cadata=IDENTITY.authorities)
+    with socket.create_connection(("127.0.0.1", await listening), timeout=SECONDS) as below:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname=HOSTS[0])
+        await asyncio.to_thread(shake_hands, below, tls, incoming, outgoing)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        while await asyncio.to_thread(below.recv, 4096):
+            pass
+
+
+def shake_hands(below: socket.socket, tls: ssl.SSLObject, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
+    while True:
+        try:
+            tls.do_handshake()
+            below.sendall(outgoing.read())
+            return
+        except ssl.SSLWantReadError:
+            below.sendall(outgoing.read())
+            incoming.write(below.recv(65536))

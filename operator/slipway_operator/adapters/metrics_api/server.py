@@ -54,15 +54,17 @@ async def serving_metrics_api(
         max_field_size=_LONGEST_HEADER,
     )
     await runner.setup()
+    assert runner.server is not None
+    listener: TlsListener | None = None
     try:
-        assert runner.server is not None
         listener = TlsListener(host, port, context, runner.server)
         async with listener.accepting():
             yield listener.port
     finally:
         # Requests that are at work get their answers first.
         await runner.cleanup()
-    await listener.end()
+        if listener is not None:
+            await listener.end()
 
 
 class _Handler:
