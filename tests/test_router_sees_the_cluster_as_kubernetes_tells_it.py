@@ -97,6 +97,39 @@ def test_why_a_model_does_not_serve(status: str, reason: str, state: str, shown:
     assert (found.state, found.reason) == (state, shown)
 
 
+SLEEPY = {"maxReplicas": 2, "scaleToZero": {"idleAfter": "10m"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "wakeable"),
+    [
+        ({}, "Ready", True),  # its only pod has just died
+        ({}, "Starting", True),
+        ({}, "CrashLoopBackOff", False),
+        ({}, "ScaledToZero", False),  # by spec.replicas
+        ({"autoscaling": SLEEPY}, "ScaledToZero", True),
+        ({}, "Unschedulable", False),
+        ({"autoscaling": SLEEPY}, "Unschedulable", True),  # a node may be made for it
+        ({"autoscaling": SLEEPY, "lifecycle": {"suspend": True}}, "ScaledToZero", False),
+    ],
+)
+def test_for_which_models_a_request_may_wait(spec: dict[str, Any], reason: str, wakeable: bool) -> None:
+    found = model_of(deployment(spec=spec, status=ready_condition("False", reason)), ())
+    assert found.wakeable is wakeable
+
+
+def test_how_long_a_model_may_be_idle_and_when_it_was_used() -> None:
+    status = {"demand": {"lastActiveAt": "2026-01-01T00:00:00.250000Z", "waiting": 2}}
+    found = model_of(deployment(spec={"autoscaling": SLEEPY}, status=status), ())
+    assert (found.sleep_after, found.last_active) == (600.0, 1767225600.25)
+
+
+def test_a_suspended_model_is_not_served_by_pods_on_their_way_out() -> None:
+    suspended = deployment(spec={"lifecycle": {"suspend": True}}, status=ready_condition("True", "Ready"))
+    found = model_of(suspended, (Endpoint("10.0.0.1", 8000),))
+    assert (found.endpoints, found.wakeable, found.state, found.reason) == ((), False, "suspended", "Suspended")
+
+
 def test_a_model_that_an_older_one_keeps_a_name_from_is_known_by_its_others() -> None:
     def claiming(name: str, created: str, *names: str) -> ModelDeployment:
         refused = ready_condition("False", "ServedNameConflict") if name == "b" else {}

@@ -71,8 +71,10 @@ def model_of(deployment: ModelDeployment, endpoints: tuple[Endpoint, ...]) -> Mo
             provider = provider_of(deployment)
         except ValueError:
             reason = Reason.INVALID_CONFIGURATION
-        suspended = deployment.spec.lifecycle.suspend
-        endpoints = () if provider is None or suspended else (Endpoint(provider.host, provider.port, provider.tls),)
+        endpoints = () if provider is None else (Endpoint(provider.host, provider.port, provider.tls),)
+    if deployment.spec.lifecycle.suspend:
+        # Pods that are on their way out could still answer.
+        reason, endpoints = Reason.SUSPENDED, ()
     return Model(
         name=deployment.metadata.name,
         namespace=deployment.metadata.namespace,
