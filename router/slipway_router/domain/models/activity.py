@@ -29,6 +29,8 @@ class ModelActivity:
         name = self._under_way.pop(id(exchange), None)
         if name is not None:
             self._active[name] -= 1
+            if not self._active[name]:
+                del self._active[name]
             self._last_end[name] = self._clock()
 
     def active(self, name: str) -> int:
