@@ -2,10 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.metrics_api.registration import KubernetesRegistration
+from slipway_operator.adapters.metrics_api.router_pods import RouterPlace
 from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
 from slipway_operator.domain.metrics_api.serving import ServiceReference
 from slipway_operator.domain.metrics_api.state import RegistrationState
@@ -22,7 +24,9 @@ from tests.eventually import eventually
 from tests.runtimes import free_port
 
 SERVICE: Final = "slipway-operator-metrics"
+ROUTERS: Final = "app.kubernetes.io/component=router"
 ADDRESSES: Final = ("127.0.9.1", "127.0.9.2", "127.0.9.3")
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _START_SECONDS: Final = 20.0
 
 
@@ -86,7 +90,12 @@ def serving(server: ApiServer, namespace: str, now: Callable[[], datetime] = utc
         loops.append(asyncio.get_running_loop())
         async with registration(server, namespace, port, now) as (api, ours), _pods_answering(pods):
             settings = MetricsApiSettings(
-                "127.0.0.1", port, control_port=pods.port, sample_seconds=0.2, upkeep_seconds=0.3
+                "127.0.0.1",
+                port,
+                RouterPlace(namespace, ROUTERS, pods.port),
+                control_port=pods.port,
+                sample_seconds=0.2,
+                upkeep_seconds=0.3,
             )
             told.append(MetricsApi(settings, api, ours, now))
             work = asyncio.create_task(told[0].run())
@@ -116,9 +125,11 @@ def remove_api_services(server: ApiServer) -> None:
     server.kubectl("delete", "apiservice", *names, "--ignore-not-found", "--wait=false")
 
 
-def make_pod(server: ApiServer, namespace: str, name: str, model: str, address: str) -> None:
+def make_pod(
+    server: ApiServer, namespace: str, name: str, model: str, address: str, more_labels: Mapping[str, str] = NONE
+) -> None:
     """A ready pod of a model at ``address``; nothing runs in it."""
-    labels = {"app.kubernetes.io/name": "slipway-model", "slipway.dev/model": model}
+    labels = {"app.kubernetes.io/name": "slipway-model", "slipway.dev/model": model, **more_labels}
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

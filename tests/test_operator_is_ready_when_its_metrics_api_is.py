@@ -12,6 +12,7 @@ from slipway_operator.adapters.health import serving_health
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.metrics import Metrics
 from slipway_operator.adapters.metrics_api.authority import renewed
+from slipway_operator.adapters.metrics_api.router_pods import RouterPlace
 from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
 from slipway_operator.domain.errors import ClusterError
 from slipway_operator.domain.metrics_api.identity import FrontProxy, FrontProxyError
@@ -60,6 +61,9 @@ async def api(tmp_path: Path) -> AsyncIterator[KubeApi]:
     await api.close()
 
 
+ROUTERS = RouterPlace("slipway-system", "app.kubernetes.io/component=router", 9090)
+
+
 @pytest.mark.parametrize(
     ("problem", "listens"),
     [(None, True), (FrontProxyError("no aggregation layer"), False), (ClusterError(0, "it does not answer"), False)],
@@ -67,7 +71,7 @@ async def api(tmp_path: Path) -> AsyncIterator[KubeApi]:
 async def test_it_settles(api: KubeApi, problem: Exception | None, listens: bool) -> None:
     registration = Registration()
     registration.problem = problem
-    metrics_api = MetricsApi(MetricsApiSettings("127.0.0.1", free_port()), api, registration, utc_now)
+    metrics_api = MetricsApi(MetricsApiSettings("127.0.0.1", free_port(), ROUTERS), api, registration, utc_now)
     serving = asyncio.create_task(metrics_api.run())
     await asyncio.sleep(0)
 

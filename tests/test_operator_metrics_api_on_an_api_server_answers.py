@@ -19,6 +19,12 @@ IN_FLIGHT = "slipway_in_flight_requests"
 SELECTOR = "labelSelector=app.kubernetes.io%2Fname%3Dslipway-model%2Cslipway.dev%2Fmodel%3Dchat"
 
 
+ROUTER = (
+    'slipway_router_replica_in_flight_requests{namespace="any",model="tei",endpoint="127.0.9.9:8000"} 6.0\n'
+    'slipway_router_replica_in_flight_requests{namespace="any",model="chat",endpoint="127.0.9.1:8000"} 2.0\n'
+)
+
+
 @pytest.fixture(scope="module")
 def namespace(apiserver: ApiServer) -> Iterator[str]:
     with emptied_namespace(apiserver.kubectl) as name:
@@ -27,20 +33,26 @@ def namespace(apiserver: ApiServer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def metrics_api(apiserver: ApiServer, namespace: str) -> Iterator[Serving]:
-    """Serves two pods of the model ``chat``, which an autoscaler follows, and one of ``other``, which none follows."""
+    """Serves two pods of the model ``chat``, which an autoscaler follows, and one of ``other``, which none follows.
+
+    The one of ``tei`` answers nobody; a router, which is where ``other`` is, tells of its requests.
+    """
     for name, model, address in (
         ("chat-0", "chat", "127.0.9.1"),
         ("chat-1", "chat", "127.0.9.2"),
         ("other-0", "other", "127.0.9.3"),
     ):
         make_pod(apiserver, namespace, name, model, address)
-    follow(apiserver, namespace, "chat", [IN_FLIGHT])
+    make_pod(apiserver, namespace, "tei-0", "tei", "127.0.9.9", {"slipway.dev/engine": "tei"})
+    make_pod(apiserver, namespace, "router-0", "none", "127.0.9.3", {"app.kubernetes.io/component": "router"})
+    for model in ("chat", "tei"):
+        follow(apiserver, namespace, model, [IN_FLIGHT])
     with serving(apiserver, namespace) as started:
         started.pods.texts.update(
             {
                 "127.0.9.1": "slipway_runtime_in_flight 1.5\n",
                 "127.0.9.2": "slipway_runtime_in_flight 4\n",
-                "127.0.9.3": "slipway_runtime_in_flight 9\n",
+                "127.0.9.3": f"slipway_runtime_in_flight 9\n{ROUTER}",
             }
         )
         eventually("it is registered", lambda: started.state.registered, bool, within=10)
@@ -58,6 +70,14 @@ def values(server: ApiServer, path: str) -> dict[str, str]:
 def get(server: ApiServer, path: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(server.kubectl("get", "--raw", f"{GROUP}/{path}"))
     return document
+
+
+def test_a_container_that_counts_no_requests_has_those_of_the_routers(
+    metrics_api: Serving, apiserver: ApiServer, namespace: str
+) -> None:
+    assert metrics_api.state.registered, metrics_api.state
+    place = f"v1beta2/namespaces/{namespace}/pods/tei-0/{IN_FLIGHT}"
+    eventually("its requests are told", lambda: values(apiserver, place), lambda v: v == {"tei-0": "6"}, within=10)
 
 
 @pytest.mark.parametrize("version", ["v1beta2", "v1beta1"])

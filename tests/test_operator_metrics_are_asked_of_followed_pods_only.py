@@ -1,14 +1,14 @@
 """Which pods the sampler asks, and what becomes of those that do not answer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from slipway_crds.names import child_name
-from slipway_operator.adapters.metrics_api.pod_metrics import reading_pods
+from slipway_operator.adapters.metrics_api.pod_metrics import HttpPodMetrics, asking_pods
 from slipway_operator.app.metrics_api.sampler import Sampler
 from slipway_operator.domain.errors import ClusterError
 from slipway_operator.domain.metrics_api.documents import ApiError
@@ -20,6 +20,7 @@ from slipway_operator.domain.metrics_api.targets import followed_models, target_
 from tests.operators import Clock
 
 IN_FLIGHT = "slipway_in_flight_requests"
+HERE = Target("models", "chat-0", "u", "127.0.0.1", {})
 BUSY: Snapshot = {"slipway_runtime_in_flight": Series(3.0, 1)}
 
 
@@ -74,8 +75,11 @@ class World:
             raise ClusterError(0, "away")
         return [Target("models", name, name, name, {}) for name in self.answers]
 
-    async def read(self, ip: str) -> Snapshot | None:
-        return self.answers[ip]
+    async def read(self, target: Target) -> Snapshot | None:
+        return self.answers[target.ip]
+
+    async def requests_by_host(self) -> Mapping[str, float]:
+        raise AssertionError("every pod here tells its own requests")
 
 
 def told(sampler: Sampler) -> set[str]:
@@ -85,7 +89,7 @@ def told(sampler: Sampler) -> set[str]:
 
 async def test_who_does_not_answer_is_told_for_a_while() -> None:
     clock, world = Clock(), World(a=BUSY, b=BUSY, c=None)
-    sampler = Sampler(world, world, clock.monotonic, clock.now)
+    sampler = Sampler(world, world, world, clock.monotonic, clock.now)
     await sampler.sample()
     assert told(sampler) == {"a", "b"}
     world.answers["b"] = None
@@ -97,7 +101,7 @@ async def test_who_does_not_answer_is_told_for_a_while() -> None:
 
 async def test_pods_are_asked_on_while_the_api_server_is_away() -> None:
     clock, world = Clock(), World(a=BUSY)
-    sampler = Sampler(world, world, clock.monotonic, clock.now)
+    sampler = Sampler(world, world, world, clock.monotonic, clock.now)
     await sampler.sample()
     world.away = True
     clock.seconds += 2 * STALE_SECONDS
@@ -132,15 +136,15 @@ async def test_an_answer_is_bounded_and_checked(status: int, body: bytes, read: 
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with reading_pods(runner.addresses[0][1]) as pods:
-            assert await pods.read("127.0.0.1") == read
+        async with asking_pods() as session:
+            assert await HttpPodMetrics(session, runner.addresses[0][1]).read(HERE) == read
     finally:
         await runner.cleanup()
 
 
 def test_nobody_there_is_no_answer() -> None:
     async def main() -> Snapshot | None:
-        async with reading_pods(1) as pods:
-            return await pods.read("127.0.0.1")
+        async with asking_pods() as session:
+            return await HttpPodMetrics(session, 1).read(HERE)
 
     assert asyncio.run(main()) is None

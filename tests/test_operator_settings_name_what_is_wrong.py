@@ -68,5 +68,12 @@ def test_what_is_set_is_read() -> None:
     }
     assert (settings.namespaces, settings.identity) == (("a", "b"), "pod-1")
     assert settings.metrics == MetricsOptions(
-        "0.0.0.0", 10250, "slipway-metrics-api", 443, "slipway-metrics-api", "slipway-metrics-api"
+        "0.0.0.0",
+        10250,
+        "slipway-metrics-api",
+        443,
+        "slipway-metrics-api",
+        "slipway-metrics-api",
+        "app.kubernetes.io/name=slipway-router",
+        9090,
     )

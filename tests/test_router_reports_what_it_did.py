@@ -1,10 +1,12 @@
 """Metrics, access log, probes: what ran, how long, how many tokens; never what was said."""
 
+import asyncio
+
 import httpx2
 import pytest
 
-from tests.fakes.upstream import upstream
-from tests.routers import CHAT_KEY, KEY, chat, model, running_router
+from tests.fakes.upstream import Received, Reply, upstream
+from tests.routers import CHAT_KEY, KEY, chat, eventually_async, model, running_router
 
 pytestmark = pytest.mark.local
 CHAT = "/v1/chat/completions"
@@ -22,6 +24,24 @@ async def test_metrics() -> None:
         first_bytes = await router.metric("slipway_router_time_to_first_byte_seconds_count", model="chat-a")
         endpoints = await router.metric("slipway_router_endpoints", model="chat-a")
     assert (ok, unknown, prompt, completion, first_bytes, endpoints) == (2, 1, 14, 6, 2, 1)
+
+
+async def silent(received: Received, reply: Reply) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_requests_at_work_by_replica() -> None:
+    async with upstream(silent) as one, upstream(silent) as other:
+        replicas = [f"127.0.0.1:{engine.port}" for engine in (one, other)]
+        async with running_router([model("chat-a", one.port, other.port)]) as router:
+            pending = asyncio.create_task(router.post(CHAT, chat()))
+            await eventually_async("it is at work", lambda: one.requests + other.requests, bool)
+            name = "slipway_router_replica_in_flight_requests"
+            counts = [await router.metric(name, model="chat-a", endpoint=replica) for replica in replicas]
+            pending.cancel()
+            await asyncio.gather(pending, return_exceptions=True)
+    assert counts == [float(len(engine.requests)) for engine in (one, other)]
+    assert sum(counts) == 1
 
 
 async def test_access_log() -> None:

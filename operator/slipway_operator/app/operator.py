@@ -20,6 +20,7 @@ from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.lease import Lease
 from slipway_operator.adapters.metrics import Metrics
 from slipway_operator.adapters.metrics_api.registration import KubernetesRegistration
+from slipway_operator.adapters.metrics_api.router_pods import RouterPlace
 from slipway_operator.adapters.runtime_states import asking_runtimes
 from slipway_operator.app.keys import KeyReconciler, RouteReconciler
 from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
@@ -64,7 +65,8 @@ def build_metrics_api(settings: Settings, api: KubeApi) -> MetricsApi | None:
         return None
     service = ServiceReference(home, options.service, options.service_port)
     registration = KubernetesRegistration(api, service, Ref(SECRET, home, options.secret), utc_now, options.owner)
-    place = MetricsApiSettings(options.host, options.port, settings.namespaces)
+    routers = RouterPlace(home, options.router_selector, options.router_port)
+    place = MetricsApiSettings(options.host, options.port, routers, settings.namespaces)
     return MetricsApi(place, api, registration, utc_now)
 
 

@@ -39,6 +39,11 @@ class MetricsOptions:
     """``SLIPWAY_METRICS_SECRET``: the Secret, beside the Lease, with its certificate. Default: slipway-metrics-api."""
     owner: str | None
     """``SLIPWAY_METRICS_OWNER``: the ClusterRole with which its registration goes. Default: none, it stays."""
+    router_selector: str
+    """``SLIPWAY_ROUTER_SELECTOR``: labels of the routers' pods, beside the Lease.
+    Default: app.kubernetes.io/name=slipway-router."""
+    router_port: int
+    """``SLIPWAY_ROUTER_PORT``: their admin port. Default: 9090."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ def _metrics(environ: Mapping[str, str]) -> MetricsOptions | None:
         service_port=_integer(environ, "METRICS_SERVICE_PORT", default=443, least=1, most=65535),
         secret=environ.get(f"{_PREFIX}METRICS_SECRET", "slipway-metrics-api"),
         owner=environ.get(f"{_PREFIX}METRICS_OWNER") or None,
+        router_selector=environ.get(f"{_PREFIX}ROUTER_SELECTOR", "app.kubernetes.io/name=slipway-router"),
+        router_port=_integer(environ, "ROUTER_PORT", default=9090, least=1, most=65535),
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from slipway_crds.names import CONTROL_PORT, LABEL_MODEL, LABEL_NAME, MODEL_APP_NAME
+from slipway_crds.engines import EngineType
+from slipway_crds.names import DATA_PORT, LABEL_ENGINE, LABEL_MODEL, LABEL_NAME, MODEL_APP_NAME
 from slipway_operator.adapters.control_ports import ask_runtime
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.domain.metrics_api.exposition import read_series
@@ -29,9 +30,11 @@ class HttpPodMetrics:
         self._session = session
         self._port = port
 
-    async def read(self, ip: str) -> Snapshot | None:
-        """What the pod at ``ip`` tells now; None when there was no answer."""
-        body = await ask_runtime(self._session, ip, self._port, "/metrics", _LONGEST_ANSWER)
+    async def read(self, target: Target) -> Snapshot | None:
+        """What a pod tells now; None when there was no answer."""
+        # A container of text-embeddings-inference has its one port.
+        port = DATA_PORT if target.labels.get(LABEL_ENGINE) == EngineType.TEI else self._port
+        body = await ask_runtime(self._session, target.ip, port, "/metrics", _LONGEST_ANSWER)
         try:
             return read_series(body.decode(), SOURCES) if body is not None else None
         except UnicodeDecodeError:
@@ -39,10 +42,10 @@ class HttpPodMetrics:
 
 
 @asynccontextmanager
-async def reading_pods(port: int = CONTROL_PORT) -> AsyncIterator[HttpPodMetrics]:
-    """An `HttpPodMetrics` for the length of a ``with`` block."""
+async def asking_pods() -> AsyncIterator[aiohttp.ClientSession]:
+    """Connections to pods for the length of a ``with`` block."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS)) as session:
-        yield HttpPodMetrics(session, port)
+        yield session
 
 
 class FollowedPods:

@@ -11,7 +11,8 @@ from typing import Final
 from slipway_crds.names import CONTROL_PORT
 from slipway_operator.adapters.kube_api import KubeApi
 from slipway_operator.adapters.metrics_api.access import KubernetesAccess
-from slipway_operator.adapters.metrics_api.pod_metrics import FollowedPods, reading_pods
+from slipway_operator.adapters.metrics_api.pod_metrics import FollowedPods, HttpPodMetrics, asking_pods
+from slipway_operator.adapters.metrics_api.router_pods import RouterPlace, RouterPods
 from slipway_operator.adapters.metrics_api.server import serving_metrics_api
 from slipway_operator.adapters.metrics_api.tls import Tls
 from slipway_operator.app.metrics_api import sampler, upkeep
@@ -29,6 +30,7 @@ class MetricsApiSettings:
     host: str
     port: int
     """0 takes any."""
+    routers: RouterPlace
     namespaces: Sequence[str] = ()
     """Of the models; none means all."""
     control_port: int = CONTROL_PORT
@@ -72,9 +74,11 @@ class MetricsApi:
         """
         tls = Tls(await self._upkeep.prepare(), self._upkeep.front_proxy.ca)
         settings = self._settings
-        async with reading_pods(settings.control_port) as pods:
+        async with asking_pods() as session:
             followed = FollowedPods(self._api, settings.namespaces)
-            asking = Sampler(followed, pods, time.monotonic, self._now, interval=settings.sample_seconds)
+            pods = HttpPodMetrics(session, settings.control_port)
+            routers = RouterPods(self._api, session, settings.routers)
+            asking = Sampler(followed, pods, routers, time.monotonic, self._now, interval=settings.sample_seconds)
             access = KubernetesAccess(self._api, time.monotonic)
             serving = serving_metrics_api(
                 settings.host, settings.port, tls.context, lambda: self._upkeep.front_proxy, access, asking.answer

@@ -169,6 +169,7 @@ class CurrentState(Collector):
         self, store: CatalogueStore, balancer: Balancer, room: WaitingRoom, bodies: Bodies, synced: Callable[[], bool]
     ) -> None:
         self._store = store
+        self._balancer = balancer
         self._bodies = bodies
         self._synced = synced
         self._values: tuple[tuple[str, str, Callable[[Model], int]], ...] = (
@@ -188,6 +189,15 @@ class CurrentState(Collector):
             for model in self._store.current.models:
                 family.add_metric([model.namespace, model.name], read(model))
             yield family
+        replicas = GaugeMetricFamily(
+            "slipway_router_replica_in_flight_requests",
+            "Requests that a replica works on, by its address.",
+            labels=(*_MODEL, "endpoint"),
+        )
+        for model in self._store.current.models:
+            for address, requests in self._balancer.by_endpoint(model):
+                replicas.add_metric([model.namespace, model.name, address], requests)
+        yield replicas
         text = "Bytes of request bodies that are held."
         yield GaugeMetricFamily("slipway_router_buffered_bytes", text, value=float(self._bodies.size))
         text = "1 when the router knows its models and keys."

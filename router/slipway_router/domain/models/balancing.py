@@ -126,6 +126,10 @@ class Balancer:
         """Running requests of ``model``."""
         return sum(replica.in_flight for replica in self._by_model.get(model.key, ()))
 
+    def by_endpoint(self, model: Model) -> Iterable[tuple[str, int]]:
+        """Running requests of each replica of ``model``, by its address."""
+        return ((replica.address, replica.in_flight) for replica in self._by_model.get(model.key, ()))
+
     def pick_rested(self, model_key: str, avoid: Collection[Replica] = ()) -> Lease | None:
         """As `pick`, but None rather than a replica that rests or is in ``avoid``."""
         best = _least_busy(self._by_model.get(model_key, ()), self._clock(), avoid)
