@@ -22,7 +22,7 @@ def applied(module_installation: Installation) -> Installation:
     module_installation.apply(model("fixed", **FIXED))
     module_installation.apply(model("scaled", **SCALED))
     wait_for_children(module_installation, "fixed", 5)
-    wait_for_children(module_installation, "scaled", 4)
+    wait_for_children(module_installation, "scaled", 5)
     return module_installation
 
 
@@ -34,6 +34,7 @@ def applied(module_installation: Installation) -> Installation:
         ("fixed", "serviceaccount/fixed"),
         ("fixed", "poddisruptionbudget/fixed"),
         ("scaled", "horizontalpodautoscaler/scaled"),
+        ("scaled", "poddisruptionbudget/scaled"),
     ],
 )
 def test_a_deleted_child_is_back(applied: Installation, name: str, child: str) -> None:

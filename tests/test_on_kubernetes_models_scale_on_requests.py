@@ -10,8 +10,10 @@ from typing import Any
 import openai
 import pytest
 
+from tests.cluster.fixtures import Cluster
 from tests.eventually import eventually
 from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.killing import kill_pods
 
 pytestmark = pytest.mark.cluster
 
@@ -103,12 +105,15 @@ def test_the_metrics_api_answers(served: Installation) -> None:
     assert values["items"][0]["value"] == "0"
 
 
-def test_replicas_follow_the_requests(served: Installation) -> None:
+def test_replicas_follow_the_requests(slipway: Cluster, served: Installation) -> None:
     eventually(
         "the autoscaler has values", lambda: scaled_by(served), lambda it: it == "AutoscalingConfigured", within=50
     )
     assert replicas(served) == (1, 1)
     with streams_held(served.client(served.key())):
+        eventually("it asks for more", lambda: replicas(served)[0], lambda wanted: wanted > 1, within=110)
+        # The autoscaler stays where it is while it has no values, and goes on with those of the operator's successor.
+        kill_pods(slipway, "operator")
         eventually("three replicas serve", lambda: replicas(served), lambda seen: seen == (MOST, MOST), within=110)
         current = served.get("hpa", "busy")["status"]["currentMetrics"][0]["pods"]
         assert current["metric"]["name"] == METRIC
@@ -118,11 +123,10 @@ def test_replicas_follow_the_requests(served: Installation) -> None:
     eventually("one replica serves", lambda: replicas(served), lambda seen: seen == (1, 1), within=110)
 
 
-def test_a_restart_of_the_operator_holds_up_no_namespace(served: Installation) -> None:
-    selector = "app.kubernetes.io/component=operator"
+def test_a_restart_of_the_operator_holds_up_no_namespace(slipway: Cluster, served: Installation) -> None:
     name = f"test-{uuid.uuid4().hex[:8]}"
     served.kubectl("create", "namespace", name)
-    served.kubectl("delete", "pod", "-l", selector, "-n", SYSTEM_NAMESPACE, "--grace-period=0", "--force")
+    kill_pods(slipway, "operator")
     # It answers once there is nothing left of the namespace.
     served.kubectl("delete", "namespace", name, "--timeout=90s", timeout=100)
     served.kubectl("rollout", "status", "deployment/slipway-operator", "-n", SYSTEM_NAMESPACE, "--timeout=60s")

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.fixtures import Cluster
 from tests.eventually import eventually
 from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.killing import kill_pods
 from tests.waking_callers import Answer, Callers, outcomes
 
 pytestmark = pytest.mark.cluster
@@ -80,12 +82,6 @@ def calling(callers: Callers, name: str, count: int, tokens: int = 5) -> Iterato
         thread.join(150)
 
 
-def kill(installation: Installation, component: str) -> None:
-    """SIGKILL to the pods of a program of ours."""
-    selector = f"app.kubernetes.io/component={component}"
-    installation.kubectl("delete", "pod", "-l", selector, "-n", SYSTEM_NAMESPACE, "--grace-period=0", "--force")
-
-
 def scale(installation: Installation, component: str, replicas: int) -> None:
     name = f"deployment/slipway-{component}"
     installation.kubectl("scale", name, f"--replicas={replicas}", "-n", SYSTEM_NAMESPACE)
@@ -132,28 +128,28 @@ def test_demand_that_no_operator_saw_wakes_it_when_there_is_one(served: Installa
     assert outcomes(answers) == {"complete": 4}
 
 
-def test_a_wake_survives_the_death_of_the_operator(served: Installation, callers: Callers) -> None:
+def test_a_wake_survives_the_death_of_the_operator(slipway: Cluster, served: Installation, callers: Callers) -> None:
     served.apply(sleepy("robust"))
     asleep(served, "robust")
     with calling(callers, "robust", 4) as answers:
         eventually("it wakes", lambda: pods(served, "robust"), bool, within=30)
-        kill(served, "operator")
+        kill_pods(slipway, "operator")
     assert outcomes(answers) == {"complete": 4}
     # The operator dies again while it falls asleep.
     eventually(
         "it falls asleep", lambda: served.get("deployment", "robust")["spec"]["replicas"], lambda n: n == 0, within=60
     )
-    kill(served, "operator")
+    kill_pods(slipway, "operator")
     asleep(served, "robust")
     no_pods(served, "robust")
 
 
-def test_a_wake_survives_the_death_of_the_router(served: Installation, callers: Callers) -> None:
+def test_a_wake_survives_the_death_of_the_router(slipway: Cluster, served: Installation, callers: Callers) -> None:
     served.apply(sleepy("stubborn"))
     asleep(served, "stubborn")
     with calling(callers, "stubborn", 4):
         eventually("it wakes", lambda: pods(served, "stubborn"), bool, within=30)
-        kill(served, "router")
+        kill_pods(slipway, "router")
     served.kubectl("rollout", "status", "deployment/slipway-router", "-n", SYSTEM_NAMESPACE, "--timeout=60s")
     served.wait_routable(served.client(callers.key), "stubborn", within=30)
     assert outcomes(call(callers, "stubborn", 4)) == {"complete": 4}

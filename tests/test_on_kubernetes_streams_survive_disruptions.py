@@ -1,6 +1,7 @@
 """Hundreds of streams run, more come all the time, and the parts of the cluster are taken from under them on purpose.
 
-A rollout, a scale-down, the drain of a node and a restart of the routers: no answer breaks, no request is refused.
+A rollout, a scale-down, the drain of a node and a restart of the routers: no answer breaks, no request is refused; also
+when the operator dies in the middle of it.
 """
 
 import json
@@ -14,6 +15,7 @@ from tests.cluster.paths import Paths
 from tests.cluster.progress import Progress
 from tests.eventually import eventually
 from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.killing import kill_pods
 from tests.streaming_callers import StreamingCallers
 
 pytestmark = pytest.mark.cluster
@@ -118,11 +120,12 @@ def wait_gone(installation: Installation, old: set[str], left: int) -> None:
     )
 
 
-def test_a_rollout_to_a_new_image(served: Installation, callers: StreamingCallers) -> None:
+def test_a_rollout_to_a_new_image(two_nodes: Cluster, served: Installation, callers: StreamingCallers) -> None:
     old = set(pods(served))
     with callers.undisturbed(at_least=STREAMS // 2):
         # The dummy engine is in every runtime's image.
         patch(served, engine={**ENGINE, "image": images.reference("runtime-llamacpp")})
+        kill_pods(two_nodes, "operator")
         wait_gone(served, old, left=FEW)
 
 
@@ -137,9 +140,9 @@ def test_a_drain_of_a_node(served: Installation, callers: StreamingCallers, lone
         wait_gone(served, leaving, left=FEW)
         assert node not in {*pods(served).values(), *routers(served).values()}
         served.kubectl("uncordon", node)
-    # Whether its successor is there in time for new requests depends on how long the model takes to load.
+    # A model whose only replica goes makes new requests wait for its successor.
     assert lone_callers.seen.complete >= LONE_STREAMS
-    assert lone_callers.seen.broken == []
+    lone_callers.seen.require_no_failures()
 
 
 def test_a_restart_of_the_routers(served: Installation, callers: StreamingCallers) -> None:
@@ -155,9 +158,10 @@ def test_a_restart_of_the_routers(served: Installation, callers: StreamingCaller
         )
 
 
-def test_four_replicas_become_one(served: Installation, callers: StreamingCallers) -> None:
+def test_four_replicas_become_one(two_nodes: Cluster, served: Installation, callers: StreamingCallers) -> None:
     patch(served, replicas=MANY)
     eventually("four serve", lambda: served.get("mdep", MODEL)["status"]["ready"], lambda it: it == "4/4", within=40)
     with callers.undisturbed(at_least=STREAMS):
         patch(served, replicas=1)
+        kill_pods(two_nodes, "operator")
         eventually("one is left", lambda: pods(served), lambda now: len(now) == 1, within=75, every=0.5)

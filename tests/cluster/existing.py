@@ -49,6 +49,10 @@ class ExistingProvider:
         """Assume so: nodes pull what they lack."""
         return True
 
+    def kill_container(self, container_id: str) -> None:
+        """Explain why it is not possible."""
+        raise ClusterError(f"cannot kill the container {container_id}: its node is out of reach")
+
     def inside(self, command: Sequence[str]) -> Invocation:
         """Return the command with ``KUBECONFIG`` set: pod and Service addresses may be out of reach."""
         return Invocation(list(command), {"KUBECONFIG": str(self.kubeconfig())})

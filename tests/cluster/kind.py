@@ -75,6 +75,15 @@ class KindProvider:
         found = (set(run(["docker", "exec", node, *listing]).split()) for node in self._nodes())
         return all(set(references) <= images for images in found)
 
+    def kill_container(self, container_id: str) -> None:
+        """Send SIGKILL to the first process of a container, on whichever node it is."""
+        tasks = ["ctr", "--namespace=k8s.io", "tasks"]
+        for node in self._nodes():
+            if container_id in run(["docker", "exec", node, *tasks, "list", "-q"]).split():
+                run(["docker", "exec", node, *tasks, "kill", "--signal=SIGKILL", container_id])
+                return
+        raise ClusterError(f"no node runs the container {container_id}")
+
     def inside(self, command: Sequence[str]) -> Invocation:
         """Return the command with ``KUBECONFIG`` set: pod addresses are inside Docker's network."""
         return Invocation(list(command), {"KUBECONFIG": str(self.kubeconfig())})

@@ -96,6 +96,14 @@ class LocalProvider:
         wanted = set(references)
         return all(wanted <= set(run([*_ctr(node.socket), "list", "-q"]).split()) for node in self._require().nodes)
 
+    def kill_container(self, container_id: str) -> None:
+        """Send SIGKILL to the first process of a container, on whichever node it is."""
+        for node in self._require().nodes:
+            if container_id in run([*_ctr(node.socket, "tasks"), "list", "-q"]).split():
+                run([*_ctr(node.socket, "tasks"), "kill", "--signal=SIGKILL", container_id])
+                return
+        raise ClusterError(f"no node runs the container {container_id}")
+
     def inside(self, command: Sequence[str]) -> Invocation:
         """Return the command for the first node's network and DNS, with ``KUBECONFIG`` and kubectl on ``PATH``."""
         instance = self._require()
@@ -195,8 +203,8 @@ def _check_machine() -> None:
         )
 
 
-def _ctr(socket: Path) -> list[str]:
-    return ["ctr", f"--address={socket}", "--namespace=k8s.io", "images"]
+def _ctr(socket: Path, what: str = "images") -> list[str]:
+    return ["ctr", f"--address={socket}", "--namespace=k8s.io", what]
 
 
 def _boot() -> str:

@@ -41,6 +41,9 @@ class Provider(Protocol):
     def has_images(self, references: Sequence[str]) -> bool:
         """Tell whether every node has all these images."""
 
+    def kill_container(self, container_id: str) -> None:
+        """Send SIGKILL to the first process of a container, from outside: inside it cannot be killed so."""
+
     def inside(self, command: Sequence[str]) -> Invocation:
         """Return the command for running where pod and Service addresses can be reached, if there is such a place."""
 
