@@ -3,7 +3,8 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import openai
@@ -25,6 +26,8 @@ class Installation:
     namespace: str
     environment: Mapping[str, str]
     """Of a shell whose kubectl and helm talk to the cluster."""
+    closing: ExitStack = field(default_factory=ExitStack)
+    """Closes the clients that were made."""
 
     @property
     def router_url(self) -> str:
@@ -36,7 +39,8 @@ class Installation:
 
     def client(self, key: str) -> openai.OpenAI:
         """An OpenAI client that talks to the router."""
-        return openai.OpenAI(base_url=f"{self.router_url}/v1", api_key=key, max_retries=0, timeout=30)
+        client = openai.OpenAI(base_url=f"{self.router_url}/v1", api_key=key, max_retries=0, timeout=30)
+        return self.closing.enter_context(client)
 
     def apply(self, manifests: str) -> None:
         """Apply manifests in the test's namespace, as a person would."""

@@ -20,15 +20,15 @@ _VLLM_READY_SECONDS = 600
 @pytest.fixture(scope="module")
 def module_installation(slipway: Cluster) -> Iterator[Installation]:
     """Slipway on the cluster, with a namespace for a test file."""
-    with _models_namespace(slipway.kubectl) as namespace:
-        yield _installation(slipway, namespace)
+    with _models_namespace(slipway.kubectl) as namespace, _installation(slipway, namespace) as installation:
+        yield installation
 
 
 @pytest.fixture
 def installation(slipway: Cluster) -> Iterator[Installation]:
     """Slipway on the cluster, with a namespace for one test."""
-    with _models_namespace(slipway.kubectl) as namespace:
-        yield _installation(slipway, namespace)
+    with _models_namespace(slipway.kubectl) as namespace, _installation(slipway, namespace) as installation:
+        yield installation
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,7 @@ def vllm_installation(slipway: Cluster, cluster_paths: Paths) -> Iterator[Instal
     One for the session: vLLM takes a minute to start, and gigabytes.
     """
     (image,) = release.load_images(slipway.provider, cluster_paths, ["runtime-vllm-cpu"], Progress())
-    with _models_namespace(slipway.kubectl) as namespace:
-        installation = _installation(slipway, namespace)
+    with _models_namespace(slipway.kubectl) as namespace, _installation(slipway, namespace) as installation:
         installation.apply(api_key())
         installation.apply(
             model(
@@ -66,6 +65,9 @@ def _models_namespace(kubectl: Kubectl) -> Iterator[str]:
             kubectl("delete", "mdep", "--all", "-n", name)
 
 
-def _installation(slipway: Cluster, namespace: str) -> Installation:
+@contextmanager
+def _installation(slipway: Cluster, namespace: str) -> Iterator[Installation]:
     invocation = slipway.provider.inside(["true"])
-    return Installation(slipway.kubectl, namespace, {**os.environ, **invocation.env})
+    installation = Installation(slipway.kubectl, namespace, {**os.environ, **invocation.env})
+    with installation.closing:
+        yield installation
