@@ -77,7 +77,11 @@ def test_a_container_that_counts_no_requests_has_those_of_the_routers(
 ) -> None:
     assert metrics_api.state.registered, metrics_api.state
     place = f"v1beta2/namespaces/{namespace}/pods/tei-0/{IN_FLIGHT}"
-    eventually("its requests are told", lambda: values(apiserver, place), lambda v: v == {"tei-0": "6"}, within=10)
+    # At first, a mean with the time before the router knew of any.
+    told = eventually(
+        "its requests are told", lambda: values(apiserver, place)["tei-0"], lambda seen: seen != "0", within=10
+    )
+    assert told == "6" or 0 < int(told.removesuffix("m")) < 6000
 
 
 @pytest.mark.parametrize("version", ["v1beta2", "v1beta1"])
@@ -145,4 +149,6 @@ def test_a_pod_that_falls_silent_is_not_told_for_long(
     apiserver.kubectl(
         "patch", "pod", "chat-1", "-n", namespace, "--subresource=status", "--type=merge", "-p", not_ready
     )
-    eventually("it is not told", lambda: set(values(apiserver, path)), lambda seen: seen == {"chat-0"}, within=10)
+    eventually(
+        "it is not told", lambda: set(values(apiserver, path)), lambda seen: seen == {"chat-0", "tei-0"}, within=10
+    )

@@ -126,7 +126,7 @@ def test_an_autoscaler_keeps_the_replicas_it_is_given(kubectl: Kubectl, apiserve
     made = wait_for(
         kubectl,
         apiserver_namespace,
-        {"Deployment/m", "Service/m", "ServiceAccount/m", "HorizontalPodAutoscaler/m"},
+        {"Deployment/m", "Service/m", "ServiceAccount/m", "HorizontalPodAutoscaler/m", "PodDisruptionBudget/m"},
     )
     assert made["Deployment/m"]["spec"]["replicas"] == 4
     kubectl("scale", "deployment/m", "-n", apiserver_namespace, "--replicas=3")
