@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from slipway_crds.conditions import Reason
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_operator.domain.activation import as_scheduled, may_sleep
+from slipway_operator.domain.activation import may_sleep
 from slipway_operator.domain.builders.common import fewest_replicas
 from slipway_operator.domain.builders.hpa import POD_METRICS, RESOURCE_METRICS, supported_metrics
 from slipway_operator.domain.metrics_api.state import RegistrationState
@@ -29,7 +29,7 @@ class AutoscalingState:
 
 def autoscaling_state(observed: Observed) -> AutoscalingState:
     """What to tell the user about autoscaling."""
-    model = as_scheduled(observed.model, observed.activation)
+    model = observed.scheduled
     scaling = model.spec.autoscaling
     if scaling is None:
         return AutoscalingState(False, Reason.AUTOSCALING_DISABLED, "spec.autoscaling is not set")

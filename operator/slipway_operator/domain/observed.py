@@ -14,7 +14,7 @@ from typing import Any, Final
 from slipway_crds.cold_start import ColdStart
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import FIELD_MANAGER_OPERATOR, GROUP
-from slipway_operator.domain.activation import Activation
+from slipway_operator.domain.activation import Activation, as_scheduled
 from slipway_operator.domain.devices import Fleet
 from slipway_operator.domain.metrics_api.state import Keda, RegistrationState
 from slipway_operator.domain.pods import Diagnosis, Pod
@@ -123,6 +123,11 @@ class Observed:
     def has_pod_metrics(self) -> bool:
         """Whether autoscalers can follow what pods tell: by a metrics API, reached or not, or by KEDA."""
         return self.metrics_api is not None or self.has_keda
+
+    @property
+    def scheduled(self) -> ModelDeployment:
+        """The model with the fewest replicas that warm windows ask for now."""
+        return as_scheduled(self.model, self.activation)
 
     def child(self, resource: Resource) -> Child | None:
         """The child of a kind, if it is there and belongs to the model."""

@@ -9,7 +9,6 @@ from typing import Any, Final
 from slipway_crds.conditions import Reason
 from slipway_crds.engines import ENGINES, EngineType
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_operator.domain.activation import as_scheduled
 from slipway_operator.domain.builders.deployment import deployment, replicas_handover
 from slipway_operator.domain.builders.hpa import horizontal_pod_autoscaler
 from slipway_operator.domain.builders.pdb import pod_disruption_budget
@@ -140,7 +139,7 @@ def _hash_of(manifest: Manifest) -> str:
 
 def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] | Diagnosis:
     """The children by where they belong, or why the spec cannot have any."""
-    model = as_scheduled(observed.model, observed.activation)
+    model = observed.scheduled
     if observed.refused is not None:
         return observed.refused
     if not ENGINES[model.spec.engine.type].in_pod:
@@ -212,5 +211,5 @@ def _is_foreign(child: Child, model: ModelDeployment) -> bool:
 def _handover(manifest: Manifest, child: Child, observed: Observed) -> Manifest | None:
     if child.ref.resource is not DEPLOYMENT or not child.owns_replicas or "replicas" in manifest["spec"]:
         return None
-    model = as_scheduled(observed.model, observed.activation)
+    model = observed.scheduled
     return replicas_handover(model, child.live_fields()["spec"]["replicas"])

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from slipway_crds.conditions import ConditionType, Reason
 from slipway_crds.model_deployment import ModelDeployment
-from slipway_operator.domain.activation import as_scheduled, may_sleep
+from slipway_operator.domain.activation import may_sleep
 from slipway_operator.domain.builders.common import fixed_replicas
 from slipway_operator.domain.builders.deployment import applied_replicas
 from slipway_operator.domain.cold_start import WORDS
@@ -125,7 +125,7 @@ def _verdict(
 
 
 def _wanted(observed: Observed) -> int:
-    model = as_scheduled(observed.model, observed.activation)
+    model = observed.scheduled
     applied = applied_replicas(model, observed.has_pod_metrics, awake=observed.activation.awake)
     if applied is not None:
         return applied

@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiohttp
 from kubernetes.aio import client, config
 
+from slipway_crds.model_deployment import Demand as DemandStatus
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import FIELD_MANAGER_ROUTER, GROUP, VERSION
 from slipway_router.adapters.kube.connection import api_configuration
@@ -127,5 +128,5 @@ async def _credentials() -> client.Configuration:
 
 
 def _body(demand: Demand) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(demand.last_active, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return {"status": {"demand": {"lastActiveAt": moment, "waiting": demand.waiting}}}
+    moment = datetime.fromtimestamp(demand.last_active, UTC)
+    return {"status": {"demand": DemandStatus(last_active_at=moment, waiting=demand.waiting).to_dict()}}
