@@ -58,9 +58,17 @@ class FakeCluster:
         return self._version(ref_of(manifest))
 
     async def overwrite(self, manifest: Manifest) -> str:
-        self._count("overwrite", ref_of(manifest))
-        self._apply(ref_of(manifest), manifest, FIELD_MANAGER_OPERATOR, force=True)
-        return self._version(ref_of(manifest))
+        ref = ref_of(manifest)
+        self._count("overwrite", ref)
+        if ref not in self.objects:
+            raise NotFoundError(404, f"{ref} not found")
+        live = dict(_leaves(self.objects[ref]))
+        changed = {path: value for path, value in _leaves(manifest) if live.get(path) != value}
+        self._owned[ref] |= {path: {f"{FIELD_MANAGER_OPERATOR}, by update"} for path in changed}
+        if changed:
+            self.objects[ref] = _tree(live | changed)
+            self._touch(ref)
+        return self._version(ref)
 
     async def apply_status(self, ref: Ref, status: dict[str, Any]) -> None:
         self._count("status", ref)

@@ -69,6 +69,8 @@ class ChildWriter:
 
     async def _write(self, apply: Apply, owner_uid: str) -> str:
         """Apply, and give the object's new ``resourceVersion``."""
+        if apply.merge:
+            return await self._cluster.overwrite(apply.manifest)
         try:
             return await self._cluster.apply(apply.manifest, force=apply.exists)
         except ConflictError:

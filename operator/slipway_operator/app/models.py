@@ -103,9 +103,9 @@ class ModelReconciler:
         if any(isinstance(error, NamespaceTerminatingError) for error in outcome.errors):
             # The object is about to go, too; its deletion is the next thing to hear of it.
             return None
-        if todo.creates and not outcome.errors and model.status.observed_generation is None:
-            # The cluster's answer to the new children is the first thing worth reporting.
-            return _FIRST_REPORT_SECONDS
+        if not outcome.errors and (todo.wakes or (todo.creates and model.status.observed_generation is None)):
+            # The cluster's answer to what was begun is the first thing worth reporting.
+            self._status.put_off(key, _FIRST_REPORT_SECONDS)
         if not self._parts.provider_keys.is_known(model):
             return None
         problem = _problem(outcome.errors) or todo.problem or self._parts.provider_keys.problem(model)

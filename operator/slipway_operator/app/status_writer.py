@@ -29,6 +29,7 @@ class StatusWriter:
         self._now = now
         self._written: Expectations[Mapping[str, Any]] = Expectations(clock, _ECHO_SECONDS)
         self._details_due: dict[Ref, float] = {}
+        self._not_before: dict[Ref, float] = {}
 
     def live(self, key: Ref, stored: StoredObject) -> Mapping[str, Any]:
         """The status as it is, even where the watches do not show it yet."""
@@ -49,11 +50,15 @@ class StatusWriter:
         if not differs(status, live):
             self._details_due.pop(key, None)
             return None
+        wait = self._not_before.get(key, 0.0) - self._clock()
+        if wait > 0:
+            return wait
         if is_detail(status, live):
             wait = self._details_due.setdefault(key, self._clock() + _DETAIL_SECONDS) - self._clock()
             if wait > 0:
                 return wait
         self._details_due.pop(key, None)
+        self._not_before.pop(key, None)
         metadata = stored.body["metadata"]
         await self._cluster.apply_status(Ref(key.resource, metadata["namespace"], metadata["name"]), status)
         self._written.wrote(key, key, stored.resource_version, status)
@@ -61,8 +66,13 @@ class StatusWriter:
             await self._tell(owner, live, status)
         return None
 
+    def put_off(self, key: Ref, seconds: float) -> None:
+        """Write nothing for so long: what is about to happen comes first, and is worth telling with it."""
+        self._not_before[key] = self._clock() + seconds
+
     def forget(self, key: Ref) -> None:
         """The object is gone."""
+        self._not_before.pop(key, None)
         self._written.forget(key)
         self._details_due.pop(key, None)
 

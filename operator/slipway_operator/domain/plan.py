@@ -9,6 +9,7 @@ from typing import Any, Final
 from slipway_crds.conditions import Reason
 from slipway_crds.engines import ENGINES, EngineType
 from slipway_crds.model_deployment import ModelDeployment
+from slipway_operator.domain.activation import may_sleep
 from slipway_operator.domain.builders.deployment import deployment, replicas_handover
 from slipway_operator.domain.builders.hpa import horizontal_pod_autoscaler
 from slipway_operator.domain.builders.pdb import pod_disruption_budget
@@ -39,6 +40,8 @@ class Apply:
     """Whether the same manifest was applied before and somebody changed the object since."""
     handover: Manifest | None = None
     """To apply just before, by a field manager of its own; see `replicas_handover`."""
+    merge: bool = False
+    """Whether to set just these fields and leave all others as they are."""
 
     @property
     def ref(self) -> Ref:
@@ -48,7 +51,7 @@ class Apply:
     @property
     def hash(self) -> str:
         """Of the manifest."""
-        return _hash_of(self.manifest)
+        return _digest(self.manifest) if self.merge else _hash_of(self.manifest)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ class Plan:
         """The Deployment, if the pass is to change or make it."""
         applies = (apply for stage in self.stages for apply in stage)
         return next((apply.manifest for apply in applies if apply.ref.resource is DEPLOYMENT), None)
+
+    @property
+    def wakes(self) -> bool:
+        """Whether the pass gives replicas to a model that slept."""
+        return any(apply.merge for stage in self.stages for apply in stage)
 
     @property
     def creates(self) -> bool:
@@ -117,9 +125,7 @@ def plan_inputs(observed: Observed) -> object:
 
 def with_hash(manifest: Manifest) -> Manifest:
     """The manifest with the hash of itself as an annotation."""
-    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()[:16]
-    annotations = {**manifest["metadata"].get("annotations", {}), ANNOTATION_HASH: digest}
+    annotations = {**manifest["metadata"].get("annotations", {}), ANNOTATION_HASH: _digest(manifest)}
     return {**manifest, "metadata": {**manifest["metadata"], "annotations": annotations}}
 
 
@@ -131,6 +137,16 @@ def up_to_date(child: Child, manifest: Manifest) -> bool:
     metadata = {name: manifest["metadata"][name] for name in ("labels", "ownerReferences")}
     fields = {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind", "metadata")}
     return holds({**fields, "metadata": metadata}, live)
+
+
+def _digest(manifest: Manifest) -> str:
+    """Without a Deployment's replicas, so that one who wakes is what was applied, and takes one small write only."""
+    covered = manifest
+    if manifest["kind"] == DEPLOYMENT.kind:
+        spec = {name: value for name, value in manifest["spec"].items() if name != "replicas"}
+        covered = {**manifest, "spec": spec or manifest["spec"]}
+    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _hash_of(manifest: Manifest) -> str:
@@ -177,10 +193,16 @@ def _apply(manifest: Manifest, observed: Observed) -> Apply | None:
     child = next((child for child in observed.children if child.ref == ref), None)
     if child is None:
         return Apply(manifest, exists=False)
-    if child.deleting or _is_foreign(child, observed.model) or up_to_date(child, manifest):
+    if child.deleting or _is_foreign(child, observed.model):
         return None
-    repairs = child.applied_hash == _hash_of(manifest)
-    return Apply(manifest, exists=True, repairs=repairs, handover=_handover(manifest, child, observed))
+    handover = _handover(manifest, child, observed)
+    if up_to_date(child, manifest):
+        if _sleeps(manifest, child) and (handover is not None or may_sleep(observed.model)):
+            return Apply(replicas_handover(observed.scheduled, 0), exists=True, merge=True)
+        if handover is None:
+            return None
+    repairs = child.applied_hash == _hash_of(manifest) and handover is None
+    return Apply(manifest, exists=True, repairs=repairs, handover=handover)
 
 
 def _foreign_child(observed: Observed, desired: Mapping[Ref, Manifest]) -> Diagnosis | None:
@@ -208,7 +230,14 @@ def _is_foreign(child: Child, model: ModelDeployment) -> bool:
     return bool(child.owner_uid) or not child.applied_hash
 
 
+def _sleeps(manifest: Manifest, child: Child) -> bool:
+    """Whether it is a Deployment without replicas, although not by the manifest."""
+    is_asleep = child.ref.resource is DEPLOYMENT and child.live_fields()["spec"].get("replicas") == 0
+    return is_asleep and "replicas" not in manifest["spec"]
+
+
 def _handover(manifest: Manifest, child: Child, observed: Observed) -> Manifest | None:
+    """What to do about replicas that the operator applied, and that an autoscaler is to own now."""
     if child.ref.resource is not DEPLOYMENT or not child.owns_replicas or "replicas" in manifest["spec"]:
         return None
     model = observed.scheduled

@@ -25,6 +25,8 @@ _LOOK_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 1.0
 _TIMEOUT_SECONDS: Final = 5.0
 _CREDENTIALS_SECONDS: Final = 30.0
+_CONNECTIONS: Final = 2
+"""To the API server. Opening one takes as long as a write; many models at once are told sooner over few."""
 _MERGE: Final = "application/merge-patch+json"
 
 _log = logging.getLogger(__name__)
@@ -65,7 +67,9 @@ class DemandWriter:
             await asyncio.wait({work})
 
     async def _run(self) -> None:
-        async with client.ApiClient(await _credentials()) as connection, asyncio.TaskGroup() as group:
+        configuration = await _credentials()
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        async with client.ApiClient(configuration) as connection, asyncio.TaskGroup() as group:
             api = client.CustomObjectsApi(connection)
             while True:
                 with suppress(TimeoutError):
