@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -50,7 +51,10 @@ def served(module_installation: Installation) -> Installation:
 
 @contextmanager
 def streams_held(client: openai.OpenAI) -> Iterator[None]:
-    """`STREAMS` answers are on their way meanwhile, one after the other in each of as many threads."""
+    """`STREAMS` answers are on their way meanwhile, one after the other in each of as many threads.
+
+    Who loses the connection comes back; nobody is refused.
+    """
     stopping, failed = threading.Event(), list[str]()
 
     def hold() -> None:
@@ -63,8 +67,10 @@ def streams_held(client: openai.OpenAI) -> Iterator[None]:
                     for _ in answer:
                         if stopping.is_set():
                             break
-            except (openai.APIError, OSError) as error:
+            except openai.APIStatusError as error:
                 failed.append(repr(error))
+            except (openai.APIError, httpx.TransportError):
+                stopping.wait(0.2)
 
     threads = [threading.Thread(target=hold) for _ in range(STREAMS)]
     for thread in threads:
@@ -112,8 +118,10 @@ def test_replicas_follow_the_requests(slipway: Cluster, served: Installation) ->
     assert replicas(served) == (1, 1)
     with streams_held(served.client(served.key())):
         eventually("it asks for more", lambda: replicas(served)[0], lambda wanted: wanted > 1, within=110)
-        # The autoscaler stays where it is while it has no values, and goes on with those of the operator's successor.
+        # The autoscaler stays where it is while it has no values, and goes on with those of the operator's successor;
+        # callers come back to the router's.
         kill_pods(slipway, "operator")
+        kill_pods(slipway, "router")
         eventually("three replicas serve", lambda: replicas(served), lambda seen: seen == (MOST, MOST), within=110)
         current = served.get("hpa", "busy")["status"]["currentMetrics"][0]["pods"]
         assert current["metric"]["name"] == METRIC

@@ -5,7 +5,7 @@ when the operator dies in the middle of it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -109,11 +109,11 @@ def patch(installation: Installation, **spec: object) -> None:
     )
 
 
-def wait_gone(installation: Installation, old: set[str], left: int) -> None:
-    """Until none of the pods ``old`` is there any more, and ``left`` are."""
+def wait_gone(look: Callable[[], Mapping[str, str]], old: set[str], left: int) -> None:
+    """Until ``look`` finds none of the pods ``old`` any more, and ``left`` others."""
     eventually(
         "the old pods are gone",
-        lambda: pods(installation),
+        look,
         lambda now: len(now) == left and not old & set(now),
         within=75,
         every=0.5,
@@ -126,7 +126,7 @@ def test_a_rollout_to_a_new_image(two_nodes: Cluster, served: Installation, call
         # The dummy engine is in every runtime's image.
         patch(served, engine={**ENGINE, "image": images.reference("runtime-llamacpp")})
         kill_pods(two_nodes, "operator")
-        wait_gone(served, old, left=FEW)
+        wait_gone(lambda: pods(served), old, left=FEW)
 
 
 def test_a_drain_of_a_node(served: Installation, callers: StreamingCallers, lone_callers: StreamingCallers) -> None:
@@ -137,7 +137,7 @@ def test_a_drain_of_a_node(served: Installation, callers: StreamingCallers, lone
     assert node in routers(served).values()
     with callers.undisturbed(at_least=STREAMS // 2):
         served.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=90s", timeout=100)
-        wait_gone(served, leaving, left=FEW)
+        wait_gone(lambda: pods(served), leaving, left=FEW)
         assert node not in {*pods(served).values(), *routers(served).values()}
         served.kubectl("uncordon", node)
     # A model whose only replica goes makes new requests wait for its successor.
@@ -149,13 +149,7 @@ def test_a_restart_of_the_routers(served: Installation, callers: StreamingCaller
     old = set(routers(served))
     with callers.undisturbed(at_least=STREAMS // 2):
         served.kubectl("rollout", "restart", "deployment/slipway-router", "-n", SYSTEM_NAMESPACE)
-        eventually(
-            "the old routers are gone",
-            lambda: routers(served),
-            lambda now: len(now) == ROUTERS and not old & set(now),
-            within=75,
-            every=0.5,
-        )
+        wait_gone(lambda: routers(served), old, left=ROUTERS)
 
 
 def test_four_replicas_become_one(two_nodes: Cluster, served: Installation, callers: StreamingCallers) -> None:

@@ -1,14 +1,18 @@
-"""Killing the operator is not noticed by callers; killing a router breaks only the connections it had."""
+"""Killing the operator is not noticed by callers; killing a router breaks only the connections it had, and no drain."""
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import openai
 import pytest
 
+from tests.cluster.fixtures import Cluster
 from tests.eventually import eventually
 from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.killing import kill_pods
 
 pytestmark = pytest.mark.cluster
 
@@ -56,42 +60,72 @@ def streams(served: Installation) -> Streams:
     return Streams(served.client(served.key()))
 
 
-def kill_pods(installation: Installation, component: str) -> None:
-    selector = f"app.kubernetes.io/component={component}"
-    installation.kubectl("delete", "pod", "-l", selector, "-n", SYSTEM_NAMESPACE, "--grace-period=0", "--force")
-
-
-def test_the_operators_death_is_not_noticed(served: Installation, streams: Streams) -> None:
+@contextmanager
+def running(streams: Streams) -> Iterator[None]:
+    """Streams run for the length of the block."""
     thread = threading.Thread(target=streams.run)
     thread.start()
     try:
         eventually("streams run", lambda: streams.complete, lambda seen: seen >= 1, within=20)
-        kill_pods(served, "operator")
-        served.kubectl("rollout", "status", "deployment/slipway-operator", "-n", SYSTEM_NAMESPACE, "--timeout=60s")
-        before = streams.complete
-        eventually("streams go on", lambda: streams.complete, lambda seen: seen >= before + 3, within=30)
+        yield
     finally:
         streams.stopping.set()
         thread.join(30)
+
+
+def wait_more(streams: Streams, count: int) -> None:
+    """Until ``count`` more answers were whole."""
+    before = streams.complete
+    eventually("streams complete", lambda: streams.complete, lambda seen: seen >= before + count, within=40)
+
+
+def wait_rolled_out(installation: Installation, deployment: str) -> None:
+    installation.kubectl("rollout", "status", deployment, "-n", SYSTEM_NAMESPACE, "--timeout=60s", timeout=70)
+
+
+def pods(installation: Installation) -> set[str]:
+    """Names of the model's pods, the leaving ones too."""
+    return {pod["metadata"]["name"] for pod in installation.get("pods", "-l", "slipway.dev/model=steady")["items"]}
+
+
+def leaving(installation: Installation) -> set[str]:
+    """Names of those of the model's pods that were told to go."""
+    found = installation.get("pods", "-l", "slipway.dev/model=steady")["items"]
+    return {pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"]}
+
+
+def test_the_operators_death_is_not_noticed(slipway: Cluster, served: Installation, streams: Streams) -> None:
+    with running(streams):
+        kill_pods(slipway, "operator")
+        wait_rolled_out(served, "deployment/slipway-operator")
+        wait_more(streams, 3)
     assert streams.broken == []
 
 
-def test_a_routers_death_breaks_its_own_connections_only(served: Installation, streams: Streams) -> None:
-    thread = threading.Thread(target=streams.run)
-    thread.start()
-    try:
-        eventually("streams run", lambda: streams.complete, lambda seen: seen >= 1, within=20)
-        kill_pods(served, "router")
-        broken_at_once = eventually(
-            "the stream notices", lambda: len(streams.broken), lambda seen: seen >= 1, within=20
-        )
-        served.kubectl("rollout", "status", "deployment/slipway-router", "-n", SYSTEM_NAMESPACE, "--timeout=60s")
-        before = streams.complete
-        eventually("new streams complete", lambda: streams.complete, lambda seen: seen >= before + 3, within=40)
+def test_a_routers_death_breaks_its_own_connections_only(
+    slipway: Cluster, served: Installation, streams: Streams
+) -> None:
+    with running(streams):
+        kill_pods(slipway, "router")
+        eventually("the stream notices", lambda: len(streams.broken), lambda seen: seen >= 1, within=20)
+        wait_rolled_out(served, "deployment/slipway-router")
+        wait_more(streams, 3)
         settled = len(streams.broken)
-        eventually("and go on", lambda: streams.complete, lambda seen: seen >= before + 5, within=30)
-    finally:
-        streams.stopping.set()
-        thread.join(30)
-    assert broken_at_once >= 1
+        wait_more(streams, 2)
+    assert streams.broken[settled:] == []
+
+
+def test_a_drain_survives_the_routers_death(slipway: Cluster, served: Installation, streams: Streams) -> None:
+    with running(streams):
+        old = pods(served)
+        served.apply(model("steady", engine={**DUMMY, "args": ["--tokens-per-second=39"]}))
+        eventually("the old pod drains", lambda: leaving(served), lambda names: names == old, within=60)
+        kill_pods(slipway, "router")
+        eventually(
+            "only the new pod is left", lambda: pods(served), lambda now: len(now) == 1 and not old & now, within=60
+        )
+        wait_rolled_out(served, "deployment/slipway-router")
+        wait_more(streams, 3)
+        settled = len(streams.broken)
+        wait_more(streams, 2)
     assert streams.broken[settled:] == []
