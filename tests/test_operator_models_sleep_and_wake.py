@@ -23,8 +23,7 @@ class World:
         self.operator = Operator(self.cluster)
         scaling = {"minReplicas": min_replicas, "maxReplicas": 4, "scaleToZero": {"idleAfter": "10m"}}
         scaling |= spec.pop("autoscaling", {})
-        resources = {"requests": {"cpu": "1"}}
-        self.cluster.put(model(autoscaling=scaling, resources=resources, **spec))
+        self.cluster.put(model(autoscaling=scaling, **{"resources": {"requests": {"cpu": "1"}}, **spec}))
         self.settle()
 
     def settle(self) -> None:
@@ -129,6 +128,13 @@ def test_waking_takes_one_write_and_is_told_only_then() -> None:
     before = len(world.cluster.writes)
     world.demand(waiting=1)
     assert world.cluster.writes[before:] == ["overwrite Deployment m", "status ModelDeployment m"]
+
+
+def test_it_wakes_although_its_last_gpu_pods_are_still_counted() -> None:
+    world = World(engine={"type": "vllm"}, resources={"gpu": {"count": 1}})
+    world.cluster.set_status(Ref(DEPLOYMENT, NAMESPACE, "m"), {"replicas": 1})
+    world.demand(waiting=1)
+    assert world.replicas == 1
 
 
 def test_a_change_of_its_pods_while_it_sleeps_is_there_when_it_wakes() -> None:

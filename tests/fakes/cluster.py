@@ -136,6 +136,7 @@ class FakeCluster:
         wanted = {path: value for path, value in wanted.items() if self.drops not in path}
         live = dict(_leaves(self.objects.get(ref, {})))
         owned = self._owned.setdefault(ref, {})
+        owners = {path: frozenset(managers) for path, managers in owned.items()}
         taken = [
             path for path, value in wanted.items() if owned.get(path, {manager}) - {manager} and live[path] != value
         ]
@@ -154,7 +155,8 @@ class FakeCluster:
         before = self.objects.get(ref)
         after = _tree(live)
         after.update(_head(ref) | {"metadata": {**_tree(live).get("metadata", {}), **_identity(ref, before)}})
-        if before is None or _content(after) != _content(before):
+        # Who owns a field is part of the object, too.
+        if before is None or _content(after) != _content(before) or owned != owners:
             self.objects[ref] = after
             self._touch(ref)
 

@@ -71,8 +71,8 @@ class Plan:
 
     @property
     def deployment(self) -> Manifest | None:
-        """The Deployment, if the pass is to change or make it."""
-        applies = (apply for stage in self.stages for apply in stage)
+        """The Deployment, if the pass is to make it or to change more of it than its replicas."""
+        applies = (apply for stage in self.stages for apply in stage if not apply.merge)
         return next((apply.manifest for apply in applies if apply.ref.resource is DEPLOYMENT), None)
 
     @property
