@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 import yaml
@@ -73,6 +74,32 @@ def test_a_rotation_keeps_the_old_key_for_the_overlap(up: SlipwayUp) -> None:
     becomes(up, third, {"words", "secret"})
     becomes(up, second, None)
     assert opens(up, first) is None
+
+
+def sessions_url(up: SlipwayUp) -> str:
+    return up.base_url.removesuffix("/v1") + "/chat/sessions"
+
+
+def sessions(up: SlipwayUp, key: str) -> list[str]:
+    answer = httpx2.get(sessions_url(up), headers={"authorization": f"Bearer {key}"})
+    return [session["id"] for session in answer.json()["data"]]
+
+
+def test_sessions_stay_with_a_key_that_is_rotated_and_do_not_pass_to_its_namesake(up: SlipwayUp) -> None:
+    first = done(up, "create", "chatty")
+    becomes(up, first, {"words", "secret"})
+    begun = httpx2.post(sessions_url(up), headers={"authorization": f"Bearer {first}"}, json={"model": "words"}).json()[
+        "id"
+    ]
+    second = done(up, "rotate", "chatty", "--overlap", "0s")
+    becomes(up, second, {"words", "secret"})
+    assert sessions(up, second) == [begun]
+    done(up, "revoke", "chatty")
+    becomes(up, second, None)
+    third = done(up, "create", "chatty")
+    becomes(up, third, {"words", "secret"})
+    assert sessions(up, third) == []
+    done(up, "revoke", "chatty")
 
 
 def test_the_key_of_an_apikey_in_a_file_is_replaced_when_it_is_revoked(up: SlipwayUp) -> None:

@@ -68,9 +68,10 @@ async def test_the_address_is_the_callers_behind_a_trusted_proxy(trusted: tuple[
         ("", "ip:"),
     ],
 )
-def test_limits_count_by_address(peer: str, bucket: str) -> None:
+def test_limits_and_sessions_go_by_address(peer: str, bucket: str) -> None:
     caller = Anonymous(("chat-*",), Limits(60)).caller(peer)
     assert (caller.name, caller.bucket, caller.limits, caller.admin) == ("anonymous", bucket, Limits(60), False)
+    assert caller.identity == bucket
     assert (caller.may_call("chat-a"), caller.may_call("other")) == (True, False)
 
 

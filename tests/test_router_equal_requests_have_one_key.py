@@ -79,6 +79,11 @@ def test_callers_without_a_key_are_told_apart_by_their_address() -> None:
     assert first == second is not None
 
 
+def test_a_key_that_is_made_anew_under_an_old_name_is_another_caller() -> None:
+    first, second = (key({"temperature": 0}, caller=Caller("default/ann", uid=uid)) for uid in ("1", "2"))
+    assert first != second
+
+
 def test_header_fields_that_change_an_api_count() -> None:
     fields = {"temperature": 0, "max_tokens": 5}
     plain = key(fields, MESSAGES)

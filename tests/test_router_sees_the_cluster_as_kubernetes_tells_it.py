@@ -206,7 +206,7 @@ def api_key(**spec: Any) -> APIKey:
     ]
     return APIKey.model_validate(
         {
-            "metadata": {"name": "demo", "namespace": "team"},
+            "metadata": {"name": "demo", "namespace": "team", "uid": "6d0e"},
             "spec": {"owner": "alice", **spec},
             "status": {"keyHashes": hashes},
             "apiVersion": "slipway.dev/v1alpha1",
@@ -221,6 +221,7 @@ def test_both_keys_of_a_rotation_count() -> None:
     assert (keys[hash_key("old")].expires_at, keys[hash_key("new")].expires_at) == (1767225630, None)
     caller = keys[hash_key("new")].caller
     assert (caller.name, caller.owner, caller.models) == ("team/demo", "alice", ("chat-*",))
+    assert {key.caller.identity for key in keys.values()} == {"team/demo#6d0e"}
 
 
 def test_the_earlier_of_two_expiries_counts() -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from slipway_router.domain.api.sessions import Message, cleared, is_id, owner_of, pruned, rolled_back
-from slipway_router.domain.callers.keys import Caller
+from slipway_router.domain.api.sessions import Message, cleared, is_id, pruned, rolled_back
 
 SYSTEM = Message("system", "Be brief.")
 
@@ -46,11 +45,6 @@ def test_rolling_back_takes_a_question_without_an_answer() -> None:
 def test_clearing_leaves_the_system_message() -> None:
     assert cleared((SYSTEM, *turns(1, 3))) == (SYSTEM,)
     assert cleared(turns(1, 3)) == ()
-
-
-def test_sessions_without_a_key_belong_to_the_address() -> None:
-    assert owner_of(Caller("default/key")) == "default/key"
-    assert owner_of(Caller("anonymous", bucket="ip:192.0.2.1")) == "ip:192.0.2.1"
 
 
 @pytest.mark.parametrize("text", ["", "a" * 65, "a/b", "a b", "ä", "a\n"])

@@ -8,7 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from slipway_crds.keys import hash_key
 from slipway_router.app.options import Features, SessionOptions
+from slipway_router.domain.callers.keys import Caller, Key, KeyRing
 from tests.fakes.upstream import USAGE, Received, Reply, chat_chunk, upstream
 from tests.routers import CHAT_KEY, KEY, RouterUnderTest, eventually_async, model, running_router
 
@@ -123,6 +125,23 @@ async def test_to_another_key_a_session_does_not_exist(method: str, path: str, c
     assert nowhere.status_code == 404
     assert listed == []
     assert len(engine.requests) == 1
+
+
+async def test_a_key_made_anew_under_an_old_name_has_no_sessions_and_a_rotated_one_keeps_them() -> None:
+    def ring(key: str, uid: str) -> KeyRing:
+        return KeyRing.of([(hash_key(key), Key(Caller("default/ann", uid=uid)))])
+
+    async with upstream() as engine, running_router([model("chat-a", engine.port)]) as router:
+        router.keys.replace(ring(KEY, "first"))
+        session = await begin(router)
+        await ask(router, session)
+        router.keys.replace(ring(CHAT_KEY, "second"))
+        listed = (await router.request("GET", "/chat/sessions", CHAT_KEY)).json()["data"]
+        said = await router.request("GET", f"/chat/history/{session}", CHAT_KEY)
+        router.keys.replace(ring(CHAT_KEY, "first"))
+        kept = await router.request("GET", f"/chat/history/{session}", CHAT_KEY)
+    assert (listed, said.status_code) == ([], 404)
+    assert kept.json()["messages"] == HELLO
 
 
 async def test_turns_are_rolled_back_and_forgotten() -> None:

@@ -95,7 +95,8 @@ def _to_resource(document: object, where: str) -> Resource:
         raise DocumentError(f"{where}, {kind} {name}: {problems}") from None
 
 
-_METADATA_FIELDS: Final = frozenset({"name", "namespace", "labels", "annotations"})
+_METADATA_FIELDS: Final = frozenset({"name", "namespace", "uid", "labels", "annotations"})
+"""The uid, too: it tells a key from one that had its name before."""
 
 
 def _without_managed_metadata(document: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +46,7 @@ class LocalKeyStore:
         if path.exists() or order.name in self._files.names():
             raise UnusableKeyError(f"there is a key {order.name} already")
         self._documents.mkdir(parents=True, exist_ok=True, mode=0o700)
-        manifest = order.manifest(_NAMESPACE, datetime.now(UTC))
+        manifest = order.manifest(_NAMESPACE, datetime.now(UTC), str(uuid.uuid4()))
         key = self._files.get_or_make(order.name)
         _write(path, yaml.safe_dump(manifest, sort_keys=False))
         return key

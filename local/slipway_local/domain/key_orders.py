@@ -28,8 +28,8 @@ class KeyOrder:
     """Seconds from now on."""
     admin: bool = False
 
-    def manifest(self, namespace: str, now: datetime) -> dict[str, Any]:
-        """The APIKey as JSON.
+    def manifest(self, namespace: str, now: datetime, uid: str = "") -> dict[str, Any]:
+        """The APIKey as JSON; with a ``uid`` where no API server gives it one.
 
         Raises:
             pydantic.ValidationError: the resource does not allow it.
@@ -50,7 +50,7 @@ class KeyOrder:
             spec["expiresAt"] = _timestamp(now + timedelta(seconds=self.expires_in))
         if self.admin:
             spec["admin"] = True
-        metadata = {"name": self.name, "namespace": namespace}
+        metadata = {"name": self.name, "namespace": namespace, **({"uid": uid} if uid else {})}
         manifest = {"apiVersion": API_VERSION, "kind": APIKey.kind_name, "metadata": metadata, "spec": spec}
         APIKey.model_validate(manifest)
         return manifest

@@ -21,7 +21,6 @@ from slipway_router.domain.api.sessions import (
     SessionStore,
     cleared,
     is_id,
-    owner_of,
     pruned,
     rolled_back,
 )
@@ -61,18 +60,18 @@ class SessionsApi:
         now = self._now()
         messages = (Message(SYSTEM, body.system),) if body.system is not None else ()
         session = Session(
-            secrets.token_hex(16), owner_of(call.caller), now, now, body.title, body.model, messages, len(messages)
+            secrets.token_hex(16), call.caller.identity, now, now, body.title, body.model, messages, len(messages)
         )
         await self._store.add(session)
         return json_response(_info(session), 201)
 
     async def _list(self, call: Call) -> Response:
-        sessions = await self._store.of(owner_of(call.caller), _limit(call))
+        sessions = await self._store.of(call.caller.identity, _limit(call))
         return json_response({"object": "list", "data": [_info(session) for session in sessions]})
 
     async def _delete(self, call: Call) -> Response:
         session_id = call.path("id")
-        if not is_id(session_id) or not await self._store.delete(owner_of(call.caller), session_id):
+        if not is_id(session_id) or not await self._store.delete(call.caller.identity, session_id):
             raise _unknown(session_id)
         return Response(status_code=204)
 
@@ -141,7 +140,7 @@ class SessionsApi:
         return Question(wanted, chat_call(wanted, turns, options, stream=stream), keep)
 
     async def _session(self, caller: Caller, session_id: str) -> Session:
-        found = await self._store.get(owner_of(caller), session_id) if is_id(session_id) else None
+        found = await self._store.get(caller.identity, session_id) if is_id(session_id) else None
         if found is None:
             raise _unknown(session_id)
         return found
@@ -149,7 +148,7 @@ class SessionsApi:
     async def _change(self, caller: Caller, session_id: str, change: Callable[[Messages], Messages]) -> Session:
         changed = None
         if is_id(session_id):
-            changed = await self._store.change(owner_of(caller), session_id, change, self._now())
+            changed = await self._store.change(caller.identity, session_id, change, self._now())
         if changed is None:
             raise _unknown(session_id)
         return changed

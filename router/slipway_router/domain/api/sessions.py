@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from slipway_router.domain.callers.authentication import ANONYMOUS
-from slipway_router.domain.callers.keys import Caller
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 
 SYSTEM: Final = "system"
@@ -32,7 +30,7 @@ class Session:
 
     id: str
     owner: str
-    """Whose it is; to everyone else it does not exist."""
+    """The identity of the caller whose it is; to everyone else it does not exist."""
     created: float
     updated: float
     title: str
@@ -75,11 +73,6 @@ class SessionStore(Protocol):
     async def close(self) -> None:
         """Let go of files and connections."""
         ...
-
-
-def owner_of(caller: Caller) -> str:
-    """Whose a caller's sessions are: the key's; without a key, the address's."""
-    return caller.bucket if caller.name == ANONYMOUS else caller.name
 
 
 def is_id(text: str) -> bool:

@@ -39,6 +39,8 @@ class Caller:
     limits: Limits = NO_LIMITS
     bucket: str = ""
     """Whose use the limits count together; the name unless said otherwise."""
+    uid: str = ""
+    """``metadata.uid`` of the APIKey, if it has one: tells it from others that had its name before."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bucket", self.bucket or self.name)
@@ -48,6 +50,11 @@ class Caller:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         return re.compile("|".join(translate(glob) for glob in self.models) or r"(?!)")
+
+    @property
+    def identity(self) -> str:
+        """Whose what the router keeps of a caller is: that of a deleted APIKey is not its namesake's."""
+        return f"{self.name}#{self.uid}" if self.uid else self.bucket
 
     def may_call(self, served_name: str) -> bool:
         """Whether the key opens the model ``served_name``."""

@@ -202,7 +202,8 @@ def _keys_of(api_key: APIKey) -> Iterable[tuple[str, Key]]:
     if spec.suspend or metadata.deletion_timestamp is not None:
         return
     limits = limits_of(spec.limits) if spec.limits is not None else NO_LIMITS
-    caller = Caller(f"{metadata.namespace}/{metadata.name}", spec.owner, spec.models, spec.admin, limits)
+    name = f"{metadata.namespace}/{metadata.name}"
+    caller = Caller(name, spec.owner, spec.models, spec.admin, limits, uid=metadata.uid)
     for entry in api_key.status.key_hashes or ():
         yield entry.sha256, Key(caller, _earliest(spec.expires_at, entry.expires_at))
 

@@ -79,8 +79,8 @@ def answer_key(exchange: Exchange, cache: CachePolicy) -> bytes | None:
         canonical = orjson.dumps(_normal(content), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
-    who = ("", "") if cache.shared else (caller.name, caller.bucket)
-    about = [model.key, cache.identity, exchange.route.name, exchange.model_name, *who]
+    who = "" if cache.shared else caller.identity
+    about = [model.key, cache.identity, exchange.route.name, exchange.model_name, who]
     about += [
         exchange.headers.get(name, b"").decode("latin-1") for name in exchange.route.headers[len(ENGINE_HEADERS) :]
     ]
