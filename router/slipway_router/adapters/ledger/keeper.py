@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from slipway_router.adapters.ledger.ledger import Ledger
 from slipway_router.adapters.ledger.shared import STORE_FAILURES, SharedAccount
 from slipway_router.adapters.ledger.sqlite import AccountFile, Position
+from slipway_router.adapters.throttled_log import ThrottledLog
 from slipway_router.domain.errors import ErrorCode, fail
 from slipway_router.domain.metering.ledger import Account, UsageQuery, UsageReport, merge
 from slipway_router.domain.metering.query import MAX_DAYS
@@ -43,6 +44,8 @@ class LedgerKeeper:
         self._ledger = ledger
         self._account = account
         self._delete_journals = delete_journals
+        self._throttled_reads = ThrottledLog(_log)
+        self._throttled_folds = ThrottledLog(_log)
         self._waiting: Account = {}
         """Counts that the file did not take yet."""
         self._journal = -1
@@ -77,7 +80,7 @@ class LedgerKeeper:
         try:
             return await self._in_thread(partial(self._read, *self._ledger.take(), query))
         except (sqlite3.Error, *STORE_FAILURES) as error:
-            _log.warning("cannot read the account of used tokens: %s", error)
+            self._throttled_reads.tell(logging.WARNING, "cannot read the account of used tokens: %s", error)
             raise fail(ErrorCode.STORE_UNAVAILABLE, _UNAVAILABLE, retry_after=1) from None
 
     async def close(self) -> None:
@@ -105,7 +108,7 @@ class LedgerKeeper:
                 self._send(self._shared)
             except STORE_FAILURES as error:
                 self._retry_at = time.monotonic() + _RETRY_SECONDS
-                _log.warning("the shared account of used tokens is behind: %s", error)
+                self._throttled_folds.tell(logging.WARNING, "the shared account of used tokens is behind: %s", error)
 
     def _read(self, more: Account, position: Position | None, query: UsageQuery) -> UsageReport:
         self._apply(more, position)

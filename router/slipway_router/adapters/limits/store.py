@@ -17,6 +17,7 @@ from valkey.asyncio.connection import AbstractConnection, ConnectionPool
 from valkey.exceptions import NoScriptError, ReadOnlyError, ResponseError, ValkeyError
 
 from slipway_router.adapters.limits.protocol import Word, pack
+from slipway_router.adapters.throttled_log import ThrottledLog
 from slipway_router.domain.limits.verdict import LimitsUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -114,6 +115,7 @@ class ScriptStore:
         self._timeout = timeout
         self._scripts = scripts
         self._watcher = watcher
+        self._throttled = ThrottledLog(_log)
         self._loop = asyncio.get_running_loop()
         self._idle: list[AbstractConnection] = [self._connection() for _ in range(_CONNECTIONS)]
         self._asked: deque[Call] = deque()
@@ -224,7 +226,7 @@ class ScriptStore:
             call.resolve(answer)
             return
         self._watcher.failed("refused")
-        _log.warning("the store of limits refused a call: %s", answer)
+        self._throttled.tell(logging.WARNING, "the store of limits refused a call: %s", answer)
         call.fail(str(answer))
 
     async def _round_trip(self, connection: AbstractConnection, batch: list[Call]) -> list[Any]:

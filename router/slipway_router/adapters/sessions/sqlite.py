@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from slipway_router.adapters.throttled_log import ThrottledLog
 from slipway_router.domain.api.sessions import Message, Messages, Session, store_unavailable
 
 _SCHEMA: Final = """
@@ -55,6 +56,7 @@ class SqliteSessions:
 
     def __init__(self, file: str, max_sessions: int) -> None:
         self._most = max_sessions
+        self._throttled = ThrottledLog(_log)
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions")
         try:
@@ -124,7 +126,7 @@ class SqliteSessions:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, within_a_transaction)
         except sqlite3.Error as error:
-            _log.error("sessions: %s", error)
+            self._throttled.tell(logging.ERROR, "sessions: %s", error)
             raise store_unavailable() from error
 
 

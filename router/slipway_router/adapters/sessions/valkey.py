@@ -13,6 +13,7 @@ from valkey.asyncio import Valkey
 from valkey.exceptions import ValkeyError, WatchError
 
 from slipway_router.adapters.sessions.sqlite import messages_json, messages_of, session_of
+from slipway_router.adapters.throttled_log import ThrottledLog
 from slipway_router.domain.api.sessions import Messages, Session, store_unavailable
 
 _ADD: Final = """
@@ -41,6 +42,7 @@ class ValkeySessions:
         self._client = Valkey.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout)
         self._prefix = prefix
         self._most = max_sessions
+        self._throttled = ThrottledLog(_log)
 
     async def add(self, session: Session) -> None:
         """As `SessionStore` says."""
@@ -114,7 +116,7 @@ class ValkeySessions:
         try:
             return await work
         except (ValkeyError, OSError) as error:
-            _log.error("sessions: the store does not answer: %s", error)
+            self._throttled.tell(logging.ERROR, "sessions: the store failed: %s", error)
             raise store_unavailable() from error
 
 
