@@ -1,6 +1,7 @@
 """``/chat/ws``: chats over a WebSocket, a few at a time, each of which can be cancelled."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -32,9 +33,11 @@ AUTH_SECONDS: Final = 10.0
 MAX_CHATS: Final = 4
 """Chats of one connection at a time."""
 _POLICY: Final = 1008
+_FAILED: Final = 1011
 _RESTART: Final = 1012
 _KEYS: Final = frozenset({b"authorization", b"x-api-key"})
 Keep = Callable[[str], Awaitable[None]]
+_log = logging.getLogger(__name__)
 
 
 class _ClosedError(Exception):
@@ -72,6 +75,10 @@ class ChatSocket:
         except _ClosedError as closed:
             if closed.code is not None:
                 await send({"type": "websocket.close", "code": closed.code})
+        except Exception:
+            _log.exception("a WebSocket connection failed unexpectedly")
+            with suppress(_ClosedError):
+                await connection.fail()
         finally:
             await connection.end()
 
@@ -80,11 +87,12 @@ class _Connection:
     def __init__(self, parts: ChatSocket, scope: Scope, receive: Receive, send: Send) -> None:
         self._parts = parts
         self._receive = receive
-        self._send = send
+        self._give = send
         self._headers: Headers = scope["headers"]
         self._peer: str = scope["client"][0] if scope.get("client") else ""
         self._caller: Caller | None = None
         self._chats: dict[str, asyncio.Task[None]] = {}
+        self._accepted = False
         self._draining = False
         self._early: Message | None = None
 
@@ -97,6 +105,7 @@ class _Connection:
                 await self._refuse(error)
                 return False
         await self._send({"type": "websocket.accept"})
+        self._accepted = True
         if self._caller is None:
             await self._authenticate()
         await self._say({"type": "ready"})
@@ -143,6 +152,14 @@ class _Connection:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
         raise _ClosedError(_RESTART)
+
+    async def fail(self) -> None:
+        """Tell the caller that this program has made a mistake, and close."""
+        if not self._accepted:
+            await self._refuse(_mistake())
+            return
+        await self._say(problem_frame(None, _mistake()))
+        await self._send({"type": "websocket.close", "code": _FAILED})
 
     async def end(self) -> None:
         """Stop what still runs."""
@@ -194,6 +211,11 @@ class _Connection:
                 await self._say(problem_frame(frame.id, error))
             except PassedOn as answered:
                 await self._say(error_frame(frame.id, orjson.loads(bytes(answered.response.body))["error"]))
+            except _ClosedError:
+                raise
+            except Exception:
+                _log.exception("a WebSocket chat failed unexpectedly")
+                await self._say(problem_frame(frame.id, _mistake()))
 
     async def _question(self, frame: ChatFrame) -> tuple[EngineCall, Keep | None]:
         if (frame.session is None) == (frame.messages is None):
@@ -239,10 +261,17 @@ class _Connection:
         await self._say({"type": "done", "id": chat_id, **summary.end()})
 
     async def _say(self, frame: dict[str, Any]) -> None:
+        await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
+
+    async def _send(self, message: Message) -> None:
         try:
-            await self._send({"type": "websocket.send", "text": orjson.dumps(frame).decode()})
+            await self._give(message)
         except OSError:
             raise _ClosedError from None  # The caller has left.
+
+
+def _mistake() -> RequestError:
+    return fail(ErrorCode.INTERNAL, "The router failed on this chat.")
 
 
 async def _to_its_end(work: Awaitable[None]) -> None:
