@@ -21,10 +21,12 @@ FITS, LONG = "x" * 4 * LIMIT, "x" * (4 * LIMIT + 1)
 PICTURE = "data:image/png;base64," + "A" * 10_000
 
 
-def step(path: str, fields: Any, *, ascii_only: bool = False, **limits: Any) -> None:
+def step(
+    path: str, fields: Any, *, ascii_only: bool = False, engine: EngineType = EngineType.VLLM, **limits: Any
+) -> None:
     policy = RequestPolicy(**{"max_prompt_tokens": LIMIT, **limits})
     tasks = frozenset(Task) - {Task.IMAGES}
-    operations = operations_of(EngineType.VLLM, tasks)
+    operations = operations_of(engine, tasks)
     route = BY_PATH.get(path.encode())
     if route is None:
         below = below_model(path.encode())
@@ -33,7 +35,7 @@ def step(path: str, fields: Any, *, ascii_only: bool = False, **limits: Any) -> 
     body = json.dumps({"model": "m", **fields}, ensure_ascii=ascii_only).encode()
     exchange = Exchange(route, {}, "", "r", 0.0, body)
     parse_call(exchange)
-    exchange.model = Model("m", ("m",), tasks, operations, requests=policy)
+    exchange.model = Model("m", ("m",), tasks, operations, requests=policy, engine=engine)
     set_parameters(exchange)
 
 
@@ -67,6 +69,7 @@ def said(content: Any, **fields: Any) -> dict[str, Any]:
         (RERANK, {"query": LONG, "documents": []}, "query"),
         (RERANK, {"query": "Hi", "documents": ["Hi", {"text": LONG}]}, "documents"),
         (CLASSIFY, {"input": LONG}, "input"),
+        (EMBEDDINGS, {"messages": [{"role": "user", "content": "x" * 300}] * 2}, "messages"),
         ("/embed", {"inputs": ["Hi", LONG]}, "inputs"),
         ("/tei/m/embed", {"inputs": LONG}, "inputs"),
         ("/tei/m/similarity", {"inputs": {"source_sentence": "Hi", "sentences": [LONG]}}, "inputs"),
@@ -92,15 +95,54 @@ def test_refused(path: str, fields: Any, param: str) -> None:
         (TEXT, {"prompt": [1] * LIMIT}),
         (TEXT, {"prompt": [[1] * LIMIT] * 10}),
         (EMBEDDINGS, {"input": [FITS] * 50}),
-        (EMBEDDINGS, {"input": LONG, "truncate_prompt_tokens": 10}),
         (EMBEDDINGS, {"input": [{"image": PICTURE}]}),
         (RERANK, {"query": FITS, "documents": [FITS] * 20}),
-        ("/embed", {"inputs": LONG, "truncate": True}),
-        ("/tokenize", {"prompt": LONG}),
+        (EMBEDDINGS, said([{"type": "input_audio", "input_audio": {"data": "A" * 10_000}}])),
     ],
 )
 def test_served(path: str, fields: Any) -> None:
     step(path, fields)
+
+
+SHORTENED = [
+    (EngineType.VLLM, EMBEDDINGS, "input", {"truncate_prompt_tokens": LIMIT}),
+    (EngineType.VLLM, TEXT, "prompt", {"truncate_prompt_tokens": 1}),
+    (EngineType.ONNX, EMBEDDINGS, "input", {"truncate": True}),
+    (EngineType.ONNX, "/embed", "inputs", {"truncate": True}),
+    (EngineType.TEI, "/tei/m/embed", "inputs", {"truncate": True}),
+    (EngineType.VLLM, "/tokenize", "prompt", {}),
+    (EngineType.LLAMACPP, "/tokenize", "content", {}),
+    (EngineType.TEI, "/tei/m/tokenize", "inputs", {}),
+]
+
+
+@pytest.mark.parametrize(("engine", "path", "field", "others"), SHORTENED)
+def test_texts_that_no_model_sees_whole_may_be_longer_but_not_without_bound(
+    engine: EngineType, path: str, field: str, others: dict[str, Any]
+) -> None:
+    step(path, {field: FITS * 16, **others}, engine=engine)
+    with pytest.raises(RequestError, match=rf"'{field}' is about 1\d\d\d tokens long.*takes {16 * LIMIT}") as caught:
+        step(path, {field: FITS * 16 + "x", **others}, engine=engine)
+    assert caught.value.problem.code == ErrorCode.CONTEXT_LENGTH_EXCEEDED
+
+
+@pytest.mark.parametrize(
+    ("engine", "path", "others"),
+    [
+        (EngineType.VLLM, EMBEDDINGS, {"truncate": True}),
+        (EngineType.VLLM, EMBEDDINGS, {"truncate_prompt_tokens": LIMIT + 1}),
+        (EngineType.VLLM, EMBEDDINGS, {"truncate_prompt_tokens": -1}),
+        (EngineType.VLLM, EMBEDDINGS, {"truncate_prompt_tokens": True}),
+        (EngineType.ONNX, EMBEDDINGS, {"truncate_prompt_tokens": 1}),
+        (EngineType.ONNX, EMBEDDINGS, {"truncate": "END"}),
+        (EngineType.LLAMACPP, TEXT, {"truncate": True}),
+    ],
+)
+def test_what_an_engine_does_not_shorten_to_the_limit_is_refused(
+    engine: EngineType, path: str, others: dict[str, Any]
+) -> None:
+    with pytest.raises(RequestError, match=f"takes {LIMIT}\\."):
+        step(path, {"prompt" if path == TEXT else "input": LONG, **others}, engine=engine)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from slipway_crds.engines import Operation
+from slipway_crds.engines import EngineType, Operation
 from slipway_router.domain.errors import ErrorCode, RequestError, fail
 from slipway_router.domain.exchange import Body, Exchange
 from slipway_router.domain.requests.bodies import too_large
@@ -24,13 +24,20 @@ _MOST_MEDIA: Final = 1000
 _LINK: Final = (b'url":', b'url" :')
 _NOT_JSON: Final = "The body is not valid JSON: a text in it is not Unicode, or it is nested too deeply."
 _COMMA: Final = 0x2C
-_NO: Final = (b"", b"null", b"false")
+_NULL: Final = (b"", b"null")
+_TRUE: Final = b"true"
 _BEGINNING: Final = 64
 _MOST_PARTS: Final = 100_000
 """Messages, texts or lists of tokens that are looked at one by one. More than that is too long, whatever is in them: to
 measure them would hold up all other requests."""
 _FEW_PARTS: Final = 3 * _MOST_PARTS
 """Bytes that do not hold more: a part has two, and a comma."""
+_LONGER: Final = 16
+"""So many times longer than a prompt may be a text that no model sees whole: tokenizers need a second and a hundred MiB
+for each MiB of it, and hold up others meanwhile."""
+_TOKENIZING: Final = frozenset({Operation.TOKENIZE, Operation.TEI_TOKENIZE})
+_SHORTENS_IF_TRUE: Final = frozenset({EngineType.ONNX, EngineType.TEI})
+"""Engines that know ``truncate``."""
 
 
 class _Part(msgspec.Struct):
@@ -58,10 +65,13 @@ class _Texts(msgspec.Struct):
     query: msgspec.Raw = _NOTHING
     documents: msgspec.Raw = _NOTHING
     texts: msgspec.Raw = _NOTHING
+    content: msgspec.Raw = _NOTHING
+    messages: msgspec.Raw = _NOTHING
     truncate: msgspec.Raw = _NOTHING
     truncate_prompt_tokens: msgspec.Raw = _NOTHING
 
 
+_TEXTS: Final = ("prompt", "input", "inputs", "query", "documents", "texts", "content")
 _decode_talk: Final = msgspec.json.Decoder(_Talk).decode
 _decode_texts: Final = msgspec.json.Decoder(_Texts).decode
 
@@ -78,17 +88,37 @@ def check_size(exchange: Exchange, policy: RequestPolicy) -> None:
     measure = _MEASURES.get(exchange.route.operation)
     if measure is None or exchange.model_at is not None:
         return
+    most = policy.max_prompt_tokens
     try:
-        field, tokens = measure(body, policy.max_prompt_tokens)
+        field, tokens = measure(body, most)
+        if tokens > most and _is_shortened(exchange, most):
+            most *= _LONGER
     except (msgspec.DecodeError, orjson.JSONDecodeError, UnicodeError, RecursionError):
         raise fail(ErrorCode.INVALID_JSON, _NOT_JSON) from None
-    if tokens > policy.max_prompt_tokens:
+    if tokens > most:
         raise fail(
             ErrorCode.CONTEXT_LENGTH_EXCEEDED,
             f"The text in '{field}' is about {tokens} tokens long, at {BYTES_PER_TOKEN} bytes a token; "
-            f"the model '{exchange.model_name}' takes {policy.max_prompt_tokens}. Shorten it.",
+            f"the model '{exchange.model_name}' takes {most}. Shorten it.",
             param=field,
         )
+
+
+def _is_shortened(exchange: Exchange, limit: int) -> bool:
+    """Whether at most ``limit`` tokens of a long text come to the model: its engine cuts it, or only counts them."""
+    model, operation = exchange.model, exchange.route.operation
+    if operation in _TOKENIZING:
+        return True
+    if model is None or _MEASURES[operation] is not _longest_text:
+        return False
+    texts = _decode_texts(exchange.body)
+    if model.engine in _SHORTENS_IF_TRUE:
+        return bytes(texts.truncate) == _TRUE
+    if model.engine is not EngineType.VLLM or bytes(texts.truncate_prompt_tokens) in _NULL:
+        return False
+    kept = orjson.loads(bytes(texts.truncate_prompt_tokens))
+    # -1 is as much as the model could take, which may be more than it shall.
+    return isinstance(kept, int) and not isinstance(kept, bool) and 0 < kept <= limit
 
 
 def _conversation(field: str) -> Measure:
@@ -139,12 +169,12 @@ def _talk_size(talk: _Talk) -> int:
     return size
 
 
-def _longest_text(body: Body, _limit: int) -> tuple[str, int]:
+def _longest_text(body: Body, limit: int) -> tuple[str, int]:
     texts = _decode_texts(body)
-    if any(bytes(raw) not in _NO for raw in (texts.truncate, texts.truncate_prompt_tokens)):
-        return "", 0
-    fields = ("prompt", "input", "inputs", "query", "documents", "texts")
-    return max(((name, _longest_in(getattr(texts, name))) for name in fields), key=lambda found: found[1])
+    found = [(name, _longest_in(getattr(texts, name))) for name in _TEXTS]
+    if bytes(texts.messages) not in _NULL:  # There are models that embed whole conversations.
+        found.append(_conversation("messages")(b'{"messages":%b}' % texts.messages, limit))
+    return max(found, key=lambda pair: pair[1])
 
 
 def _longest_in(raw: msgspec.Raw) -> int:
@@ -190,6 +220,6 @@ _MEASURES: Final[Mapping[Operation, Measure]] = MappingProxyType(
         Operation.CHAT_COMPLETIONS: _conversation("messages"),
         Operation.MESSAGES: _conversation("messages"),
         Operation.RESPONSES: _conversation("input"),
-        **dict.fromkeys((Operation.COMPLETIONS, *READING), _longest_text),
+        **dict.fromkeys((Operation.COMPLETIONS, *READING, *_TOKENIZING), _longest_text),
     }
 )
