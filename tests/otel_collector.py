@@ -99,7 +99,10 @@ def _attributes(holder: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(typed: dict[str, Any]) -> Any:
-    (kind, value), *_ = typed.items() or [("stringValue", "")]
+    kind: str = next(iter(typed), "stringValue")
+    value = typed.get(kind, "")
+    if kind == "arrayValue":
+        return [_value(entry) for entry in value.get("values", ())]
     return int(value) if kind == "intValue" else value
 
 

@@ -4,14 +4,14 @@ Source of the names: OpenTelemetry's semantic conventions, https://opentelemetry
 spans; generative AI client spans). What has no name there is called ``slipway.…``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from slipway_crds.engines import EngineType, Operation
 from slipway_router.domain.exchange import Exchange
 
-Attributes = dict[str, str | bool | int | float]
+Attributes = dict[str, str | bool | int | float | Sequence[str]]
 
 _OPERATIONS: Final[Mapping[Operation, str]] = MappingProxyType(
     {

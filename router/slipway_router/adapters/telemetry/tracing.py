@@ -26,6 +26,8 @@ from slipway_router.adapters.telemetry.span_attributes import (
     server_name,
 )
 from slipway_router.domain.exchange import Exchange
+from slipway_router.domain.metering.finish_reasons import FinishReasons, tells_reasons
+from slipway_router.domain.metering.usage import UsageFinder
 from slipway_router.domain.tracing import TraceStarter, read_parent
 
 MAX_QUEUE: Final = 8192
@@ -96,14 +98,20 @@ class Traces:
 
     def sending(self, exchange: Exchange) -> None:
         """Last step on the body: the engine's part begins, if there is one."""
-        if exchange.trace is not None and exchange.stored is None:
-            exchange.trace.sent = self._clock()
+        trace = exchange.trace
+        if trace is None or exchange.stored is not None:
+            return
+        trace.sent = self._clock()
+        operation = exchange.route.operation
+        if trace.sampled and tells_reasons(operation):
+            exchange.meter = FinishReasons(exchange.meter or UsageFinder(), operation)
 
     def __call__(self, exchange: Exchange) -> None:
-        """Ending: hand the spans to the exporting thread."""
+        """First ending: hand the spans to the exporting thread."""
         trace = exchange.trace
         if trace is None or not trace.sampled:
             return
+        reasons = _reasons(exchange)
         state = TraceState.from_header([trace.state.decode("ascii")]) if trace.state else None
         parent = SpanContext(trace.trace_id, trace.parent_id, True, _SAMPLED, state) if trace.parent_id else None
         server = SpanContext(trace.trace_id, trace.server_id, False, _SAMPLED, state)
@@ -114,10 +122,10 @@ class Traces:
         if exchange.attempts and trace.sent is not None:
             client = SpanContext(trace.trace_id, trace.client_id, False, _SAMPLED, state)
             seconds = exchange.ended - trace.sent - exchange.held_seconds
-            attributes = client_attributes(exchange)
+            attributes = client_attributes(exchange) | reasons
             self._emit(client_name(exchange), client, server, attributes, SpanKind.CLIENT, status, wall, seconds)
         seconds = exchange.ended - exchange.started
-        attributes = server_attributes(exchange)
+        attributes = server_attributes(exchange) | reasons
         self._emit(server_name(exchange), server, parent, attributes, SpanKind.SERVER, status, wall, seconds)
 
     def _emit(
@@ -154,3 +162,12 @@ class Traces:
         await asyncio.get_running_loop().run_in_executor(None, last.join, FLUSH_SECONDS)
         if last.is_alive():
             self._exporter.shutdown()
+
+
+def _reasons(exchange: Exchange) -> Attributes:
+    """Why the texts ended; later endings find the meter that was there before."""
+    meter = exchange.meter
+    if not isinstance(meter, FinishReasons):
+        return {}
+    exchange.meter = meter.meter
+    return {"gen_ai.response.finish_reasons": meter.reasons} if meter.reasons else {}
