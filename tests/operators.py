@@ -55,11 +55,12 @@ class Operator:
         clock: Clock | None = None,
         metrics_api: RegistrationState | None = REGISTERED,
         keda: Keda | None = None,
+        otlp_endpoint: str = "",
     ) -> None:
         self.cluster = cluster
         self.world = FakeWorld(cluster)
         self.clock = clock or Clock()
-        settings = PlanSettings(IMAGES)
+        settings = PlanSettings(IMAGES, otlp_endpoint)
         clocks: Any = {"clock": self.clock.monotonic, "now": self.clock.now}
         self.requeued: list[Ref] = []
         self.runtimes = FakeRuntimes()

@@ -124,6 +124,30 @@ def test_the_stores_address_comes_from_a_secret(helm: Helm) -> None:
     assert variables["SLIPWAY_STORE_URL"]["valueFrom"] == {"secretKeyRef": {"name": "valkey", "key": "url"}}
 
 
+@pytest.mark.parametrize(
+    ("value", "source"),
+    [
+        ("router.caCertificates.configMapName=roots", {"configMap": {"name": "roots"}}),
+        ("router.caCertificates.secretName=roots", {"secret": {"secretName": "roots", "defaultMode": 0o440}}),
+    ],
+)
+def test_certificates_of_private_authorities_are_mounted(helm: Helm, value: str, source: dict[str, object]) -> None:
+    objects = helm.render(value)
+    volumes = of_kind(objects, "Deployment")["slipway-router"]["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "ca", **source} in volumes
+    mounts = {item["name"]: item["mountPath"] for item in container(objects, "slipway-router")["volumeMounts"]}
+    assert mounts["ca"] == "/etc/slipway/ca"
+    with pytest.raises(CommandError, match=r"router\.caCertificates takes configMapName or secretName"):
+        helm.render("router.caCertificates.configMapName=a", "router.caCertificates.secretName=b")
+
+
+def test_the_operator_reads_where_models_send_their_traces(helm: Helm) -> None:
+    endpoint = "http://collector.monitoring.svc:4318"
+    variables = environment(helm.render(f"runtime.otlpEndpoint={endpoint}"), "slipway-operator")
+    assert OperatorSettings.from_env(variables).otlp_endpoint == endpoint
+    assert OperatorSettings.from_env(environment(helm.render(), "slipway-operator")).otlp_endpoint == ""
+
+
 def test_a_volume_is_one_routers_at_a_time(helm: Helm) -> None:
     objects = helm.render("router.persistence.enabled=true", "router.persistence.size=5Gi")
     deployment = of_kind(objects, "Deployment")["slipway-router"]["spec"]

@@ -17,6 +17,7 @@ from slipway_operator.domain.images import EngineImage
         ("SLIPWAY_RUNTIME_IMAGES", '{"vllm": {"tpu": "x"}}', "must map engines to images"),
         ("SLIPWAY_RUNTIME_IMAGES", '{"vllm": {"gpu": ""}}', "must map engines to images"),
         ("SLIPWAY_RUNTIME_IMAGES", '{"lama": "x"}', "no engine 'lama'"),
+        ("SLIPWAY_RUNTIME_OTLP_ENDPOINT", "collector:4318", "a URL like http://collector"),
         ("SLIPWAY_WORKERS", "0", "a number from 1 to 64"),
         ("SLIPWAY_WORKERS", "many", "a number from 1 to 64"),
         ("SLIPWAY_HEALTH_PORT", "70000", "a number from 0 to 65535"),

@@ -59,7 +59,13 @@ with rights in named namespaces only has none; nor has one without an operator, 
 */}}
 {{- define "slipway.metricsMode" -}}
 {{- $alone := or .Values.watchNamespaces (eq (int .Values.operator.replicas) 0) -}}
-{{ if and $alone (eq .Values.metrics.mode "builtin") }}none{{ else }}{{ .Values.metrics.mode }}{{ end }}
+{{- $mode := (.Values.metrics).mode | default "builtin" -}}
+{{ if and $alone (eq $mode "builtin") }}none{{ else }}{{ $mode }}{{ end }}
+{{- end }}
+
+{{/* The operator's port for it. `helm upgrade --reuse-values` may bring values that lack whole sections, such as metrics. */}}
+{{- define "slipway.metricsPort" -}}
+{{ (.Values.metrics).port | default 10250 }}
 {{- end }}
 
 {{/* Service, certificate and rights of the metrics API. */}}

@@ -79,8 +79,8 @@ def _registration(settings: Settings, metrics_api: MetricsApi | None) -> Registr
 
 def build_reconcile(world: World, cluster: Cluster, settings: Settings, parts: ModelParts) -> Reconcile:
     """The work for the queue: one pass over whatever a key stands for."""
-    images, clock = PlanSettings(settings.runtime_images), time.monotonic
-    models = ModelReconciler(world, cluster, images, parts, clock=clock, now=utc_now)
+    installation, clock = PlanSettings(settings.runtime_images, settings.otlp_endpoint), time.monotonic
+    models = ModelReconciler(world, cluster, installation, parts, clock=clock, now=utc_now)
     keys = KeyReconciler(world, cluster, clock=clock, now=utc_now)
     routes = RouteReconciler(world, cluster, clock=clock, now=utc_now)
     return _by_kind(

@@ -15,6 +15,7 @@ from slipway_operator.domain.images import EngineImage
 
 _PREFIX: Final = "SLIPWAY_"
 _MOST_WORKERS: Final = 64
+_URL: Final = re.compile(r"https?://[^/\s]+\S*")
 _METRICS_MODES: Final = ("none", "builtin", "prometheus-adapter", "keda")
 
 
@@ -52,6 +53,9 @@ class Settings:
 
     runtime_images: Mapping[EngineType, EngineImage]
     """``SLIPWAY_RUNTIME_IMAGES``: a JSON object, engine to image, or to ``{"cpu": image, "gpu": image}``."""
+    otlp_endpoint: str
+    """``SLIPWAY_RUNTIME_OTLP_ENDPOINT``: base URL of an OpenTelemetry collector (OTLP over HTTP) for the traces of
+    models. Default: none."""
     namespaces: tuple[str, ...]
     """``SLIPWAY_WATCH_NAMESPACES``: comma-separated; none means all."""
     workers: int
@@ -92,6 +96,7 @@ class Settings:
         """
         return cls(
             runtime_images=_images(environ.get(f"{_PREFIX}RUNTIME_IMAGES", "{}")),
+            otlp_endpoint=_otlp_endpoint(environ),
             namespaces=_names(environ.get(f"{_PREFIX}WATCH_NAMESPACES", "")),
             workers=_integer(environ, "WORKERS", default=12, least=1, most=_MOST_WORKERS),
             health_host=environ.get(f"{_PREFIX}HEALTH_HOST", "0.0.0.0"),
@@ -124,11 +129,19 @@ def _metrics(environ: Mapping[str, str]) -> MetricsOptions | None:
     )
 
 
+def _otlp_endpoint(environ: Mapping[str, str]) -> str:
+    url = environ.get(f"{_PREFIX}RUNTIME_OTLP_ENDPOINT", "")
+    if url and not _URL.fullmatch(url):
+        example = "http://collector.monitoring.svc:4318"
+        raise SettingsError(f"{_PREFIX}RUNTIME_OTLP_ENDPOINT is {url!r}; write a URL like {example}, or leave it out")
+    return url
+
+
 def _prometheus_url(environ: Mapping[str, str]) -> str | None:
     if _one_of(environ, "METRICS_MODE", _METRICS_MODES) != "keda":
         return None
     url = environ.get(f"{_PREFIX}PROMETHEUS_URL", "")
-    if not re.fullmatch(r"https?://[^/\s]+\S*", url):
+    if not _URL.fullmatch(url):
         example = "http://prometheus.monitoring.svc:9090"
         raise SettingsError(f"{_PREFIX}PROMETHEUS_URL is {url!r}; KEDA needs one like {example}")
     return url

@@ -92,6 +92,8 @@ class PlanSettings:
 
     images: Mapping[EngineType, EngineImage] = field(default_factory=dict)
     """Images of each engine that this installation has."""
+    otlp_endpoint: str = ""
+    """Where models send their traces; empty: nowhere."""
 
 
 def plan(observed: Observed, settings: PlanSettings) -> Plan:
@@ -171,7 +173,14 @@ def _desired(observed: Observed, settings: PlanSettings) -> dict[Ref, Manifest] 
         service_account(model),
         cache_pvc(model, claim.live_fields() if claim else None),
         service(model),
-        deployment(model, image, observed.has_pod_metrics, strategy_of(observed), awake=observed.activation.awake),
+        deployment(
+            model,
+            image,
+            observed.has_pod_metrics,
+            strategy_of(observed),
+            awake=observed.activation.awake,
+            otlp_endpoint=settings.otlp_endpoint,
+        ),
         _autoscaler(model, observed),
         pod_disruption_budget(model),
     )

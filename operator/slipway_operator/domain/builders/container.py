@@ -14,12 +14,13 @@ from slipway_operator.domain.pods import CONTAINER
 
 PRE_STOP_SECONDS: Final = 5
 """Between the pod's removal from the endpoints and SIGTERM, for routers to hear of it."""
+_OTLP_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _STARTUP_PERIOD_SECONDS: Final = 1
 _STARTUP_MARGIN_SECONDS: Final = 30
 """The runtime ends itself at its start-up timeout and says why; the kubelet only steps in if it does not."""
 
 
-def model_container(model: ModelDeployment, image: str) -> dict[str, Any]:
+def model_container(model: ModelDeployment, image: str, otlp_endpoint: str = "") -> dict[str, Any]:
     """What serves the model, with its environment, ports, probes, resources and mounts."""
     overlay = model.spec.template
     # Slipway's runtimes get their arguments by the environment, with everything else.
@@ -29,7 +30,7 @@ def model_container(model: ModelDeployment, image: str) -> dict[str, Any]:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         **arguments,
-        "env": _environment(model),
+        "env": _environment(model, otlp_endpoint),
         "ports": [
             {"name": DATA_PORT_NAME, "containerPort": DATA_PORT, "protocol": "TCP"},
             {"name": CONTROL_PORT_NAME, "containerPort": CONTROL_PORT, "protocol": "TCP"},
@@ -50,8 +51,10 @@ _SECURITY: Final[dict[str, Any]] = {
 }
 
 
-def _environment(model: ModelDeployment) -> list[dict[str, Any]]:
+def _environment(model: ModelDeployment, otlp_endpoint: str) -> list[dict[str, Any]]:
     values = tei_environment(model) if is_tei(model) else _runtime_environment(model)
+    if otlp_endpoint and not is_tei(model):  # TEI speaks OTLP over gRPC only.
+        values[_OTLP_ENDPOINT] = otlp_endpoint
     # The root file system is read-only, so libraries that write below HOME need one that is not.
     own = [{"name": name, "value": value} for name, value in {"HOME": "/tmp", **values}.items()]
     user = [var.to_dict() for var in model.spec.engine.env or ()]

@@ -18,7 +18,13 @@ _SCHEDULE_AND_PULL_SECONDS: Final = 1800
 
 
 def deployment(
-    model: ModelDeployment, image: str, pod_metrics: bool, strategy: Mapping[str, Any], *, awake: bool = True
+    model: ModelDeployment,
+    image: str,
+    pod_metrics: bool,
+    strategy: Mapping[str, Any],
+    *,
+    awake: bool = True,
+    otlp_endpoint: str = "",
 ) -> Manifest:
     """Without ``spec.replicas`` while an autoscaler owns that field; ``pod_metrics`` as `supported_metrics` has it."""
     startup = math.ceil(parse_duration(model.spec.lifecycle.startup_timeout))
@@ -27,7 +33,7 @@ def deployment(
         "progressDeadlineSeconds": startup + _SCHEDULE_AND_PULL_SECONDS,
         "strategy": dict(strategy),
         "selector": {"matchLabels": selector_labels(model.metadata.name)},
-        "template": _pod_template(model, image),
+        "template": _pod_template(model, image, otlp_endpoint),
     }
     replicas = applied_replicas(model, pod_metrics, awake=awake)
     if replicas is not None:
@@ -58,15 +64,15 @@ def replicas_handover(model: ModelDeployment, live_replicas: int) -> Manifest:
     }
 
 
-def _pod_template(model: ModelDeployment, image: str) -> dict[str, Any]:
+def _pod_template(model: ModelDeployment, image: str, otlp_endpoint: str) -> dict[str, Any]:
     overlay = model.spec.template
     metadata: dict[str, Any] = {"labels": {**((overlay and overlay.labels) or {}), **labels(model)}}
     if overlay and overlay.annotations:
         metadata["annotations"] = overlay.annotations
-    return {"metadata": metadata, "spec": _pod_spec(model, image)}
+    return {"metadata": metadata, "spec": _pod_spec(model, image, otlp_endpoint)}
 
 
-def _pod_spec(model: ModelDeployment, image: str) -> dict[str, Any]:
+def _pod_spec(model: ModelDeployment, image: str, otlp_endpoint: str) -> dict[str, Any]:
     drain = math.ceil(parse_duration(model.spec.lifecycle.drain_timeout))
     overlay = model.spec.template
     spec: dict[str, Any] = {
@@ -75,7 +81,7 @@ def _pod_spec(model: ModelDeployment, image: str) -> dict[str, Any]:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": PRE_STOP_SECONDS + drain + _SHUTDOWN_MARGIN_SECONDS,
         "securityContext": {**_pod_security(), **((overlay and overlay.security_context) or {})},
-        "containers": [model_container(model, image)],
+        "containers": [model_container(model, image, otlp_endpoint)],
         "volumes": pod_volumes(model),
     }
     return {**spec, **_passed_on(model)}
