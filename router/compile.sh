@@ -15,15 +15,15 @@ adapters=slipway_router/adapters
     $domain/callers/authentication.py $domain/callers/keys.py \
     $domain/limits/estimate.py $domain/limits/headers.py $domain/limits/memory.py $domain/limits/step.py \
     $domain/limits/verdict.py \
-    $domain/metering/stream_meter.py $domain/metering/stream_usage.py $domain/metering/usage.py \
+    $domain/metering/counts.py $domain/metering/stream_meter.py $domain/metering/stream_usage.py $domain/metering/usage.py \
     $domain/models/balancing.py $domain/models/resolving.py \
     $domain/requests/bodies.py $domain/requests/editing.py $domain/requests/parameters.py $domain/requests/parsing.py \
     $domain/requests/policy.py \
     $adapters/downstream.py \
     $adapters/engines/answer_heads.py $adapters/engines/answering.py $adapters/engines/connection.py \
     $adapters/engines/pool.py $adapters/engines/relay.py $adapters/engines/relay_parts.py $adapters/engines/request.py \
-    $adapters/http/cycle.py $adapters/http/known_heads.py \
+    $adapters/http/cycle.py $adapters/http/known_heads.py $adapters/http/protocol.py $adapters/http/refusing.py \
     $adapters/ledger/journal.py $adapters/ledger/ledger.py $adapters/ledger/slots.py \
-    $adapters/telemetry/access_log.py $adapters/telemetry/key_metrics.py \
+    $adapters/telemetry/access_log.py $adapters/telemetry/key_metrics.py $adapters/telemetry/metrics.py \
     slipway_router/app/parts.py slipway_router/app/pipeline.py
 rm -r build

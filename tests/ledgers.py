@@ -18,8 +18,9 @@ NOW = 1795273206.0
 def exchange(key: str = "a/k", model: str = "m", *, stream: bool = False) -> Exchange:
     """A request that has passed all checks."""
     deployment = Model(model, (model,), frozenset({Task.CHAT}), engine=EngineType.VLLM)
-    request = Exchange(CHAT, {}, "127.0.0.1", "r", 0.0, model_name=model, model=deployment, stream=stream)
+    request = Exchange(CHAT, {}, "127.0.0.1", "r", 0.0)
     request.caller = Caller(key, owner="team")
+    request.model_name, request.model, request.stream = model, deployment, stream
     return request
 
 

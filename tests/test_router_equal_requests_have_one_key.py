@@ -34,7 +34,8 @@ def key(
     indent: int | None = None,
 ) -> bytes | None:
     body = json.dumps({"model": "m", **fields}, indent=indent).encode()
-    exchange = Exchange(BY_PATH[path.encode()], headers or {}, "", "r", 0.0, body, caller=caller)
+    exchange = Exchange(BY_PATH[path.encode()], headers or {}, "", "r", 0.0, body)
+    exchange.caller = caller
     parse_call(exchange)
     exchange.model = Model("m", ("m",), frozenset({Task.CHAT}), requests=policy or RequestPolicy())
     set_parameters(exchange)

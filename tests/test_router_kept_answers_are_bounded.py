@@ -43,7 +43,8 @@ class World:
     def begin(self, text: str, name: str = "m") -> Exchange:
         policy = RequestPolicy(cache=CachePolicy(self.ttl, False, self.max_entries, "1"))
         body = b'{"model":"m","input":"%b"}' % text.encode()
-        exchange = Exchange(BY_PATH[b"/v1/embeddings"], {}, "", "r", 0.0, body, caller=Caller("default/all"))
+        exchange = Exchange(BY_PATH[b"/v1/embeddings"], {}, "", "r", 0.0, body)
+        exchange.caller = Caller("default/all")
         parse_call(exchange)
         exchange.model = Model(name, (name,), frozenset({Task.EMBEDDINGS}), requests=policy)
         self.cache(exchange)

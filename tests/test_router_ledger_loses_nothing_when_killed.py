@@ -12,7 +12,8 @@ import pytest
 from slipway_router.adapters.ledger.folder import LedgerError, LedgerFolder, open_folder
 from slipway_router.adapters.ledger.journal import Journal
 from slipway_router.adapters.ledger.ledger import Ledger
-from slipway_router.domain.metering.ledger import Counts, UsageQuery
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import UsageQuery
 from tests.ledgers import NOW, begin_stream, exchange, finish, told
 
 ALL = UsageQuery(date(2026, 1, 1), date(2026, 12, 31), group_by=("key",))

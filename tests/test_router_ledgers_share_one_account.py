@@ -12,7 +12,8 @@ from slipway_router.adapters.ledger.sqlite import AccountFile
 from slipway_router.app.ledger import Accounting
 from slipway_router.app.options import Features, LedgerOptions, StoreOptions
 from slipway_router.domain.errors import ErrorCode, RequestError
-from slipway_router.domain.metering.ledger import Counts, UsageQuery
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import UsageQuery
 from tests.ledgers import NOW, exchange, finish
 from tests.redis_servers import RedisServer, redis
 

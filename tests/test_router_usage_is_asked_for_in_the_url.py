@@ -8,7 +8,8 @@ import pytest
 
 from slipway_router.adapters.ledger.api import to_csv, to_json
 from slipway_router.domain.errors import ErrorCode, RequestError
-from slipway_router.domain.metering.ledger import Counts, UsageKey, UsageQuery, report
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import UsageKey, UsageQuery, report
 from slipway_router.domain.metering.query import parse_query, wants_csv
 
 TODAY = date(2026, 11, 21)

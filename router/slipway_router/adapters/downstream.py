@@ -1,7 +1,7 @@
 """The caller's side of an exchange, whatever server it came in by."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.exchange import Exchange, Headers, StoredAnswer
@@ -9,11 +9,27 @@ from slipway_router.domain.exchange import Exchange, Headers, StoredAnswer
 JSON = (b"content-type", b"application/json")
 
 
+class Passed:
+    """Fields of an engine's header that callers get, and the same as they stand on the wire."""
+
+    __slots__ = ("fields", "lines")
+
+    def __init__(self, fields: Headers) -> None:
+        self.fields = fields
+        self.lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in fields])
+
+
+NOTHING_PASSED: Final = Passed(())
+
+
 class Downstream(Protocol):
     """Where an answer goes."""
 
-    def begin(self, status: int, headers: Headers, length: int | None) -> None:
-        """Start the answer. ``length`` is that of the body in bytes, None if not known yet."""
+    def begin(self, status: int, headers: Headers, length: int | None, passed: Passed = NOTHING_PASSED) -> None:
+        """Start the answer with the fields in ``passed`` and ``headers``.
+
+        ``length`` is that of the body in bytes, None if not known yet.
+        """
         ...
 
     def write(self, pieces: Sequence[bytes], last: bool) -> None:

@@ -1,7 +1,6 @@
 """The request pipeline: the steps in their order, and what happens to their errors."""
 
 import asyncio
-import itertools
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,16 +18,24 @@ _log = logging.getLogger(__name__)
 _CRASH: Final = Problem(ErrorCode.INTERNAL, "The router failed on this request.")
 
 
+_LOW_DIGITS: Final = tuple(f"{number:03x}" for number in range(0x1000))
+
+
 class RequestIds:
     """Names requests: random for the process, then counted."""
 
     def __init__(self) -> None:
-        self._prefix = f"req-{os.urandom(6).hex()}"
-        self._count = itertools.count(1)
+        self._process = f"req-{os.urandom(6).hex()}"
+        self._count = 0
+        self._prefix = ""
 
     def __call__(self) -> str:
         """A name that no other request has."""
-        return f"{self._prefix}{next(self._count):08x}"
+        if not self._count % len(_LOW_DIGITS):
+            self._prefix = f"{self._process}{self._count // len(_LOW_DIGITS):05x}"
+        name = self._prefix + _LOW_DIGITS[self._count % len(_LOW_DIGITS)]
+        self._count += 1
+        return name
 
 
 class Pipeline:
@@ -65,7 +72,9 @@ class Pipeline:
             return None
         fields = dict(headers)
         request_id = given_request_id(fields) or self._new_id()
-        return Exchange(route, fields, peer, request_id, self._clock(), model_name=name)
+        exchange = Exchange(route, fields, peer, request_id, self._clock())
+        exchange.model_name = name
+        return exchange
 
     def screen(self, exchange: Exchange) -> Problem | None:
         """What is wrong with a request, as far as its header tells."""

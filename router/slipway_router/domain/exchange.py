@@ -1,7 +1,7 @@
 """One request on its way through the pipeline: what is known of it so far."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from slipway_router.domain.api.routes import Route
@@ -65,16 +65,11 @@ class StoredAnswer:
     pieces: tuple[bytes, ...]
 
 
-@dataclass(slots=True)
 class Exchange:
-    """A request and what the steps have found out. Steps fill it in; times are in seconds of a monotonic clock."""
+    """A request and what the steps have found out. Steps fill it in; times are in seconds of a monotonic clock.
 
-    route: Route
-    headers: Fields
-    peer: str
-    request_id: str
-    started: float
-    body: Body = b""
+    No dataclass: their constructors stay Python where the rest is compiled, and set every field one by one.
+    """
 
     caller: Caller | None = None
     credential: str = ""
@@ -89,19 +84,19 @@ class Exchange:
     max_tokens: int = 0
     """Most tokens that each answer may have; 0 if the operation generates none, or nobody bounds them."""
     model: Model | None = None
-    reservation: Reservation | None = None
+    reservation: Reservation | None
     """What the request holds of its caller's limits."""
-    edits: dict[str, bytes] = field(default_factory=dict)
+    edits: dict[str, bytes]
     """Fields of the JSON body that the engine gets with other values than the caller sent: name and JSON."""
     edits_absent: bool = False
     """Whether the caller sent none of the fields in ``edits``."""
-    reply_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    reply_headers: list[tuple[bytes, bytes]]
     """Header fields of the answer that steps add."""
-    meter: Meter | None = None
+    meter: Meter | None
     """Counts the answer's tokens; None for one that tells them in one piece."""
-    filter: Filter | None = None
+    filter: Filter | None
     """Changes the answer on its way to the caller."""
-    recorder: Recorder | None = None
+    recorder: Recorder | None
     """Sees the answer as it goes to the caller."""
     stored: StoredAnswer | None = None
     """The answer, if no engine is to be asked."""
@@ -127,6 +122,22 @@ class Exchange:
     """Of the prompt's tokens, those that the engine had computed before, if it says so."""
     aborted: str = ""
     """Who broke off an answer that had begun: ``client``, ``engine``, or ``key``, if that is not accepted any more."""
+
+    def __init__(
+        self, route: Route, headers: Fields, peer: str, request_id: str, started: float, body: Body = b""
+    ) -> None:
+        self.route = route
+        self.headers = headers
+        self.peer = peer
+        self.request_id = request_id
+        self.started = started
+        self.body = body
+        self.edits = {}
+        self.reply_headers = []
+        self.reservation = None
+        self.meter = None
+        self.filter = None
+        self.recorder = None
 
 
 Step = Callable[[Exchange], Awaitable[None] | None]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from slipway_router.adapters.downstream import Running
+from slipway_router.adapters.downstream import NOTHING_PASSED, Passed, Running
 from slipway_router.adapters.http.cycle import Front
 from slipway_router.domain.api.routes import Route
 from slipway_router.domain.exchange import Headers
@@ -54,9 +54,9 @@ class InnerAnswer:
 
     # What the pipeline says (Downstream).
 
-    def begin(self, status: int, headers: Headers, length: int | None) -> None:
+    def begin(self, status: int, headers: Headers, length: int | None, passed: Passed = NOTHING_PASSED) -> None:
         """The answer begins."""
-        self.status, self.headers = status, headers
+        self.status, self.headers = status, [*passed.fields, *headers]
         self._changed.set()
 
     def write(self, pieces: Sequence[bytes], last: bool) -> None:

@@ -1,35 +1,75 @@
 """Heads of engines' answers that come whole: head and body in one read.
 
-An engine's heads consist of the same few lines over and over, so each line is checked and taken apart once. What is
-not of the plain kind, or not whole, is left to the parser.
+An engine's heads consist of the same few lines over and over, so each line is checked and taken apart once. Most are
+even the same but for the digits of ``Content-Length``: then they only need to be compared. What is not of the plain
+kind, or not whole, is left to the parser.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
+from slipway_router.adapters.downstream import Passed
 from slipway_router.domain.exchange import Headers
+from slipway_router.domain.headers import for_caller
 
 _MAX_LINES: Final = 512
 """Lines that are kept."""
 _MAX_LINE: Final = 256
 """Bytes of a line that is read here."""
+_MAX_DIGITS: Final = 10
+_LESSONS: Final = 16
+"""Different heads in a row after which a connection keeps none any more: its engine's heads are never the same."""
 _END: Final = b"\r\n\r\n"
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
 _FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)(?<![ \t])")
 _LENGTH: Final = b"content-length"
+_LENGTH_LINE: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
 _NO_BODY: Final = frozenset({204, 304})
 _PARSED: Final = frozenset({b"transfer-encoding", b"upgrade"})
 """Fields that change what comes after the head."""
 
 
-class ResponseHead(NamedTuple):
+class ResponseHead:
     """Status and header of an engine's answer."""
 
-    status: int
-    headers: Headers
-    """Names in lower case."""
-    length: int | None
-    """Bytes of the body, None if the engine did not say."""
+    __slots__ = ("headers", "length", "passed", "status")
+
+    def __init__(self, status: int, headers: Headers, length: int | None, passed: Passed | None = None) -> None:
+        """``passed``: what callers get of ``headers``, if that is known."""
+        self.status = status
+        self.headers = headers
+        """Names in lower case."""
+        self.length = length
+        """Bytes of the body, None if the engine did not say."""
+        self.passed = passed or Passed(for_caller(headers))
+
+
+class _Known:
+    """A head that was read, cut at the digits of its length."""
+
+    __slots__ = ("_after", "_before", "_head")
+
+    def __init__(self, before: bytes, after: bytes, head: ResponseHead) -> None:
+        self._before = before
+        self._after = after
+        self._head = head
+
+    def read(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
+        """As `AnswerHeads.read`."""
+        before, after = self._before, self._after
+        if not data.startswith(before):
+            return None
+        start = len(before)
+        end = data.find(after, start, start + _MAX_DIGITS + len(after))
+        digits = data[start:end]
+        if end < 0 or not digits.isdigit():
+            return None
+        body, length = data[end + len(after) :], int(digits)
+        if length != len(body):
+            return None
+        head = self._head
+        fields = [(_LENGTH, digits) if field[0] == _LENGTH else field for field in head.headers]
+        return ResponseHead(head.status, fields, length, head.passed), body
 
 
 class AnswerHeads:
@@ -80,9 +120,39 @@ class AnswerHeads:
         name, value = matched[1].lower(), matched[2]
         if name in _PARSED or (name == b"connection" and value.lower() != b"keep-alive"):
             return None
-        if name == _LENGTH and not (value.isdigit() and len(value) <= 10):
+        if name == _LENGTH and not (value.isdigit() and len(value) <= _MAX_DIGITS):
             return None
         if len(self._fields) >= _MAX_LINES:
             self._fields.clear()
         field = self._fields[line] = (name, value)
         return field
+
+
+class HeadReader:
+    """Reads the heads of one connection, and keeps the last one."""
+
+    __slots__ = ("_heads", "_known", "_lessons")
+
+    def __init__(self, heads: AnswerHeads) -> None:
+        self._heads = heads
+        self._known: _Known | None = None
+        self._lessons = _LESSONS
+
+    def read(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
+        """As `AnswerHeads.read`."""
+        if self._known is not None:
+            whole = self._known.read(data)
+            if whole is not None:
+                self._lessons = _LESSONS
+                return whole
+        whole = self._heads.read(data)
+        if whole is not None and self._lessons:
+            self._lessons -= 1
+            self._learn(data, whole[0], len(data) - len(whole[1]))
+        return whole
+
+    def _learn(self, data: bytes, head: ResponseHead, end: int) -> None:
+        """Know the head of ``data``, of ``end`` bytes, from now on."""
+        length = _LENGTH_LINE.search(data, 0, end)
+        if length is not None:
+            self._known = _Known(data[: length.start(1)], data[length.end(1) : end], head)

@@ -2,9 +2,9 @@
 
 from http import HTTPStatus
 
-from slipway_router.adapters.downstream import Downstream, answer
+from slipway_router.adapters.downstream import NOTHING_PASSED, Downstream, Passed, answer
 from slipway_router.adapters.engines.answer_heads import ResponseHead
-from slipway_router.domain import engine_errors, headers, sse
+from slipway_router.domain import engine_errors, sse
 from slipway_router.domain.api.dialects import Dialect
 from slipway_router.domain.errors import ErrorCode, Problem
 from slipway_router.domain.exchange import Exchange
@@ -49,7 +49,7 @@ class Answer:
         if head.status >= HTTPStatus.BAD_REQUEST:
             self.refused = True
         else:
-            self._begin(head.status, headers.for_caller(head.headers), head.length)
+            self._begin(head.status, [], head.length, head.passed)
 
     def collect(self, pieces: list[bytes], complete: bool) -> bool:
         """Keep pieces of the engine's error message; True when that is enough to `refuse`."""
@@ -141,7 +141,9 @@ class Answer:
             self._exchange.completion_tokens = usage.completion_tokens
             self._exchange.cached_tokens = usage.cached_tokens
 
-    def _begin(self, status: int, fields: list[tuple[bytes, bytes]], length: int | None) -> None:
+    def _begin(
+        self, status: int, fields: list[tuple[bytes, bytes]], length: int | None, passed: Passed = NOTHING_PASSED
+    ) -> None:
         if self._begun:
             return  # Progress was sent while the model woke.
         self._begun = True
@@ -150,9 +152,9 @@ class Answer:
         fields.append((b"x-request-id", exchange.request_id.encode()))
         fields += exchange.reply_headers
         if exchange.recorder is not None:
-            exchange.recorder.begin(status, fields)
+            exchange.recorder.begin(status, [*passed.fields, *fields])
         # What a filter leaves of the answer has another length.
-        self._downstream.begin(status, fields, length if exchange.filter is None else None)
+        self._downstream.begin(status, fields, length if exchange.filter is None else None, passed)
 
     def _write_error_event(self, problem: Problem, body: bytes | None = None) -> None:
         dialect = self._exchange.route.dialect

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 import httptools
 
-from slipway_router.adapters.engines.answer_heads import AnswerHeads, ResponseHead
+from slipway_router.adapters.engines.answer_heads import AnswerHeads, HeadReader, ResponseHead
 from slipway_router.domain.requests.editing import Pieces
 
 MAX_HEAD: Final = 65536
@@ -56,7 +56,7 @@ class EngineConnection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(self, heads: AnswerHeads) -> None:
-        self._heads = heads
+        self._heads = HeadReader(heads)
         self.closed = False
         self.used = False
         """Whether it has carried a request already, so that the engine may be about to close it."""

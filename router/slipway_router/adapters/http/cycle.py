@@ -10,17 +10,14 @@ from typing import Final, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from slipway_router.adapters.downstream import Downstream, Running
+from slipway_router.adapters.downstream import NOTHING_PASSED, Downstream, Passed, Running
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.exchange import Exchange, Fields, Headers
 from slipway_router.domain.requests.bodies import Bodies, too_large, too_many
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_CLOSE: Final = b"connection: close"
-_CHUNKED: Final = b"transfer-encoding: chunked"
-_FIELD: Final = b": ".join
-"""Name and value as they stand in a line."""
-_HEAD_END: Final = (b"", b"")
+_CLOSE: Final = b"connection: close\r\n"
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 _NO_BODY: Final = frozenset({204, 304})
 
@@ -150,12 +147,14 @@ class HotCycle(RequestResponseCycle):
 
     # The answer (Downstream).
 
-    def begin(self, status: int, headers: Headers, length: int | None) -> None:
+    def begin(self, status: int, headers: Headers, length: int | None, passed: Passed = NOTHING_PASSED) -> None:
         """Keep the head of the answer, to go out with the first piece."""
-        lines = list(map(_FIELD, headers))
+        lines = [STATUS_LINE[status], passed.lines]
+        for name, value in headers:
+            lines.append(b"%b: %b\r\n" % (name, value))
         if status not in _NO_BODY:
             if length is not None:
-                lines.append(b"content-length: %d" % length)
+                lines.append(b"content-length: %d\r\n" % length)
             elif self._chunks:
                 self._chunked = True
                 lines.append(_CHUNKED)
@@ -163,8 +162,8 @@ class HotCycle(RequestResponseCycle):
                 self.keep_alive = False  # The end of the connection is the end of the body.
         if not self.keep_alive:
             lines.append(_CLOSE)
-        lines += _HEAD_END
-        self._head = STATUS_LINE[status] + b"\r\n".join(lines)
+        lines.append(b"\r\n")
+        self._head = b"".join(lines)
 
     def write(self, pieces: Sequence[bytes], last: bool) -> None:
         """Write pieces of the body, as one chunk where chunks are used."""

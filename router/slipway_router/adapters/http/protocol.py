@@ -4,7 +4,6 @@ Everything that is not an inference request goes to the ASGI application, as in 
 """
 
 import asyncio
-import logging
 from typing import Any, Final
 
 import httptools
@@ -21,8 +20,6 @@ from slipway_router.domain.errors import ErrorCode, Problem
 
 MAX_PIPELINE: Final = 32
 """Requests that a client may send ahead of the answers."""
-
-_log = logging.getLogger(__name__)
 
 
 class RouterProtocol(RefusingProtocol):
@@ -281,7 +278,8 @@ class RouterProtocol(RefusingProtocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:

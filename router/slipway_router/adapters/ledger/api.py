@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from slipway_router.adapters.api.dispatch import Call, Handlers
-from slipway_router.domain.metering.ledger import COUNTS, Counts, UsageQuery, UsageReader, UsageReport
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import COUNTS, UsageQuery, UsageReader, UsageReport
 from slipway_router.domain.metering.query import FILTERS, parse_query, wants_csv
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")

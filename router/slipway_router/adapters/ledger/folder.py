@@ -11,7 +11,8 @@ from typing import Final
 from slipway_router.adapters.ledger.journal import Journal, Replay, delete, journals, numbered
 from slipway_router.adapters.ledger.slots import SlotFile, left_over
 from slipway_router.adapters.ledger.sqlite import AccountFile, Position
-from slipway_router.domain.metering.ledger import Counts, merge
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import merge
 from slipway_router.domain.metering.usage import usage_in
 
 _ACCOUNT: Final = "usage.sqlite3"

@@ -16,7 +16,8 @@ from typing import Final
 
 import msgspec
 
-from slipway_router.domain.metering.ledger import Account, Counts, UsageKey
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import Account, UsageKey
 
 FILE_BYTES: Final = 16 * 1024 * 1024
 """Size of a file. One that is half full is followed by the next one; the rest is for what comes until then."""

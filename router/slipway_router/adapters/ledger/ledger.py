@@ -10,7 +10,8 @@ from slipway_router.adapters.ledger.journal import Journal, key_line
 from slipway_router.adapters.ledger.slots import MappedSlot, SlotFile
 from slipway_router.adapters.ledger.sqlite import Position
 from slipway_router.domain.exchange import Exchange
-from slipway_router.domain.metering.ledger import Account, Counts, UsageKey
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import Account, UsageKey
 from slipway_router.domain.metering.stream_meter import Slot, StreamMeter
 
 MAX_LINES: Final = 100_000
@@ -65,8 +66,8 @@ class Ledger:
         counts = line.counts
         if not counts.requests:
             self._new.append(line)
-        failed = exchange.status >= HTTPStatus.BAD_REQUEST
-        aborted = exchange.aborted != ""
+        failed = 1 if exchange.status >= HTTPStatus.BAD_REQUEST else 0
+        aborted = 1 if exchange.aborted else 0
         counts.requests += 1
         counts.errors += failed
         counts.aborted += aborted

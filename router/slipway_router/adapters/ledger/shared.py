@@ -13,7 +13,8 @@ import valkey
 from valkey.exceptions import ValkeyError
 
 from slipway_router.adapters.ledger.sqlite import Batch
-from slipway_router.domain.metering.ledger import COUNTS, Account, Counts, UsageKey, UsageQuery, UsageReport, report
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import COUNTS, Account, UsageKey, UsageQuery, UsageReport, report
 from slipway_router.domain.metering.query import MAX_DAYS
 
 STORE_FAILURES: Final = (ValkeyError, OSError)

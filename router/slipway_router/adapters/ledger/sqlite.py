@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from slipway_router.domain.metering.ledger import COUNTS, DIMENSIONS, Account, Counts, UsageKey, UsageQuery, UsageReport
+from slipway_router.domain.metering.counts import Counts
+from slipway_router.domain.metering.ledger import COUNTS, DIMENSIONS, Account, UsageKey, UsageQuery, UsageReport
 
 ROWS_PER_BATCH: Final = 500
 _Row = tuple[str | int, ...]

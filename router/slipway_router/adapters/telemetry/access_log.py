@@ -17,6 +17,8 @@ from slipway_router.domain.exchange import Exchange
 FLUSH_SECONDS: Final = 0.25
 MAX_PENDING: Final = 20_000
 """Lines kept while the stream is slow; further ones are counted and dropped."""
+_UTC: Final = "+00:00"
+_MILLISECONDS: Final = tuple(f"{number:03d}" for number in range(1000))
 
 _encode: Final = msgspec.json.Encoder().encode
 """Lines as large as their text. orjson's would keep their buffers of 8 KiB until they are written."""
@@ -36,6 +38,8 @@ class AccessLog:
         self._pretty = log_format == "pretty"
         self._now = wall_clock
         self._millisecond = 0
+        self._second = -1
+        self._to_second = ""
         self._time = ""
         self._loop = loop
         self._pending: list[bytes] = []
@@ -58,7 +62,10 @@ class AccessLog:
         now = int(self._now() * 1000)
         if now != self._millisecond:
             self._millisecond = now
-            self._time = datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds")
+            if now // 1000 != self._second:
+                self._second = now // 1000
+                self._to_second = datetime.fromtimestamp(self._second, UTC).isoformat().removesuffix(_UTC)
+            self._time = f"{self._to_second}.{_MILLISECONDS[now % 1000]}{_UTC}"
         return self._time
 
     def _flush(self) -> None:

@@ -21,7 +21,23 @@ from slipway_router.domain.models.catalogue import CatalogueStore, Model
 from slipway_router.domain.models.waiting import WaitingRoom
 from slipway_router.domain.requests.bodies import Bodies
 
-BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+BUCKETS: Final[Sequence[float]] = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    600.0,
+)
 """Upper bounds of the histograms, in seconds."""
 _BOUNDS: Final = (*map(str, BUCKETS), "+Inf")
 _MODEL: Final = ("namespace", "model")

@@ -22,6 +22,8 @@ _NO_PROVIDER: Final = "The identity provider does not answer, so this token cann
 _RETRY_SECONDS: Final = 10
 _REMEMBERED: Final = 4096
 """Addresses that are kept, worked out."""
+_REMEMBERED_KEYS: Final = 1024
+"""Presented keys whose hashes are kept."""
 _LONGEST_CLAIM: Final = 2048
 """Bytes at the end of ``X-Forwarded-For`` that are looked at, since they are kept with the address."""
 
@@ -32,6 +34,10 @@ def presented_key(headers: Fields) -> bytes | None:
     if value is None:
         return headers.get(b"x-api-key")
     return value[len(_BEARER) :].strip() if value[: len(_BEARER)].lower() == _BEARER else None
+
+
+def _sha256(presented: bytes) -> str:
+    return hashlib.sha256(presented).hexdigest()
 
 
 class Anonymous:
@@ -78,6 +84,7 @@ class Authenticate:
         self._source = source
         self._anonymous = anonymous
         self._proxies = proxies
+        self._digest = lru_cache(_REMEMBERED_KEYS)(_sha256)
 
     def __call__(self, exchange: Exchange) -> None:
         """Set ``exchange.caller``, unless the key that signed a token is still to be asked for: see `complete`.
@@ -102,7 +109,7 @@ class Authenticate:
         presented = presented_key(headers)
         if not presented:
             return "", self._without_key(headers, peer)
-        digest = hashlib.sha256(presented).hexdigest()
+        digest = self._digest(presented)
         key = self._keys.current.keys.get(digest)
         if key is None:
             return "", self._of_token(presented, digest)

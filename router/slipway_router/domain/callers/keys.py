@@ -24,6 +24,8 @@ class Limits:
 
 
 NO_LIMITS: Final = Limits()
+_MOST_OPENED: Final = 1024
+"""Names that a caller is remembered to may call; for further ones, the globs are matched each time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Caller:
     """Whose use the limits count together; the name unless said otherwise."""
     uid: str = ""
     """``metadata.uid`` of the APIKey, if it has one: tells it from others that had its name before."""
+    _opened: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Served names that were found to match."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bucket", self.bucket or self.name)
@@ -58,7 +62,13 @@ class Caller:
 
     def may_call(self, served_name: str) -> bool:
         """Whether the key opens the model ``served_name``."""
-        return self._pattern.match(served_name) is not None
+        if served_name in self._opened:
+            return True
+        if self._pattern.match(served_name) is None:
+            return False
+        if len(self._opened) < _MOST_OPENED:
+            self._opened.add(served_name)
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,24 +28,24 @@ _SHORT: Final = tuple(duration(seconds) for seconds in range(COUNTED + 1))
 
 def add_headers(fields: _Fields, limits: Limits, verdict: Verdict) -> None:
     """Add the fields of every limit that a caller has."""
-    _, _, requests, requests_reset, tokens, tokens_reset, today, today_reset = verdict
+    requests, tokens, today = verdict.requests_left, verdict.tokens_left, verdict.today_left
     if requests is not None:
         fields += (
             (b"x-ratelimit-limit-requests", b"%d" % (limits.requests_per_minute or 0)),
             (b"x-ratelimit-remaining-requests", b"%d" % requests),
-            (b"x-ratelimit-reset-requests", _SHORT[requests_reset]),
+            (b"x-ratelimit-reset-requests", _SHORT[verdict.requests_reset]),
         )
     if tokens is not None:
         fields += (
             (b"x-ratelimit-limit-tokens", b"%d" % (limits.tokens_per_minute or 0)),
             (b"x-ratelimit-remaining-tokens", b"%d" % tokens),
-            (b"x-ratelimit-reset-tokens", _SHORT[tokens_reset]),
+            (b"x-ratelimit-reset-tokens", _SHORT[verdict.tokens_reset]),
         )
     if today is not None:
         fields += (
             (b"x-ratelimit-limit-tokens-day", b"%d" % (limits.tokens_per_day or 0)),
             (b"x-ratelimit-remaining-tokens-day", b"%d" % today),
-            (b"x-ratelimit-reset-tokens-day", duration(today_reset)),
+            (b"x-ratelimit-reset-tokens-day", duration(verdict.today_reset)),
         )
 
 

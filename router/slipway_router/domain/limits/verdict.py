@@ -40,21 +40,43 @@ class Reservation(Protocol):
         ...
 
 
-class Verdict(NamedTuple):
+class Verdict:
     """What became of a request, and how the limits stand after it; None where the caller has no such limit.
 
     ``…_left`` is what remains, ``…_reset`` the seconds until all of it is there again if nothing is used before.
     """
 
-    refusal: Refusal | None
-    reservation: Reservation | None
-    """Of an admitted request that has something to settle."""
-    requests_left: int | None
-    requests_reset: int
-    tokens_left: int | None
-    tokens_reset: int
-    today_left: int | None
-    today_reset: int
+    __slots__ = (
+        "refusal",
+        "requests_left",
+        "requests_reset",
+        "reservation",
+        "today_left",
+        "today_reset",
+        "tokens_left",
+        "tokens_reset",
+    )
+
+    def __init__(
+        self,
+        refusal: Refusal | None,
+        reservation: Reservation | None,
+        requests_left: int | None,
+        requests_reset: int,
+        tokens_left: int | None,
+        tokens_reset: int,
+        today_left: int | None,
+        today_reset: int,
+    ) -> None:
+        self.refusal = refusal
+        self.reservation = reservation
+        """Of an admitted request that has something to settle."""
+        self.requests_left = requests_left
+        self.requests_reset = requests_reset
+        self.tokens_left = tokens_left
+        self.tokens_reset = tokens_reset
+        self.today_left = today_left
+        self.today_reset = today_reset
 
 
 class Limiter(Protocol):

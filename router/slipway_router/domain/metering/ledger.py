@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Final, NamedTuple, Protocol
 
+from slipway_router.domain.metering.counts import Counts
+
 
 class UsageKey(NamedTuple):
     """Whose use of what a line of the account is."""
@@ -24,42 +26,6 @@ class UsageKey(NamedTuple):
 
 DIMENSIONS: Final = UsageKey._fields
 """By what an account can be grouped."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What was used."""
-
-    requests: int = 0
-    errors: int = 0
-    """Of the requests, those that got a status of 400 or above."""
-    aborted: int = 0
-    """Of the requests, those whose answer had begun and did not end well, or whose caller left."""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    """Of the prompt's tokens, those that the engine had computed before, if it says so."""
-
-    def add(self, other: "Counts") -> None:
-        """Count ``other``, too."""
-        self.requests += other.requests
-        self.errors += other.errors
-        self.aborted += other.aborted
-        self.prompt_tokens += other.prompt_tokens
-        self.completion_tokens += other.completion_tokens
-        self.cached_tokens += other.cached_tokens
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        """The numbers, in the order of `COUNTS`."""
-        return (
-            self.requests,
-            self.errors,
-            self.aborted,
-            self.prompt_tokens,
-            self.completion_tokens,
-            self.cached_tokens,
-        )
 
 
 COUNTS: Final = tuple(entry.name for entry in fields(Counts))

@@ -7,13 +7,17 @@ llama.cpp has ``timings`` besides, whose prompt is without what was cached.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 USAGE_MARK: Final = b'"usage"'
 TIMINGS_MARK: Final = b'"timings"'
 _WINDOW: Final = 512
 """Bytes after the mark in which the counts stand."""
+_USUAL: Final = re.compile(
+    rb'"usage"\s*:\s*\{\s*"prompt_tokens"\s*:\s*(\d{1,12})\s*,\s*'
+    rb'(?:"total_tokens"\s*:\s*\d{1,12}\s*,\s*)?"completion_tokens"\s*:\s*(\d{1,12})'
+)
+"""The counts as most engines begin with them."""
 _PROMPT: Final = re.compile(rb'"(?:prompt|input)_tokens"\s*:\s*(\d{1,12})')
 _COMPLETION: Final = re.compile(rb'"(?:completion|output)_tokens"\s*:\s*(\d{1,12})')
 _CACHE: Final = b"cache"
@@ -26,8 +30,7 @@ _TIMINGS_CACHED: Final = re.compile(rb'"cache_n"\s*:\s*(\d{1,12})')
 _TIMINGS_COMPLETION: Final = re.compile(rb'"predicted_n"\s*:\s*(\d{1,12})')
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one request."""
 
     prompt_tokens: int
@@ -40,6 +43,9 @@ def usage_in(window: bytes, first: bytes = b"") -> Usage | None:
     """The counts that stand behind a mark; those that are not there, behind an earlier mark."""
     if window.startswith(TIMINGS_MARK):
         return _timings(window)
+    usual = _USUAL.match(window)
+    if usual is not None and window.find(_CACHE) < 0:
+        return Usage(int(usual[1]), int(usual[2]))
     prompt, completion = _PROMPT.search(window), _COMPLETION.search(window)
     with_prompt = window
     if first:
@@ -48,7 +54,7 @@ def usage_in(window: bytes, first: bytes = b"") -> Usage | None:
         completion = completion or _COMPLETION.search(first)
     if prompt is None and completion is None:
         return None
-    if _CACHE not in with_prompt:
+    if with_prompt.find(_CACHE) < 0:
         return Usage(int(prompt[1]) if prompt else 0, int(completion[1]) if completion else 0)
     read, written = _number(_READ, with_prompt), _number(_WRITTEN, with_prompt)
     return Usage(

@@ -69,7 +69,8 @@ class CheckPictures:
             RequestError: 400, an address is not allowed.
         """
         body = exchange.body
-        if _SIGN in body or (b"\\" in body and _ESCAPE in body) or exchange.route.operation is Operation.MESSAGES:
+        # find, since bytes' `in` first tries whether it is asked for a number, which takes an exception.
+        if body.find(_SIGN) >= 0 or body.find(_ESCAPE) >= 0 or exchange.route.operation is Operation.MESSAGES:
             self._look(exchange, body)
 
     def _look(self, exchange: Exchange, body: Body) -> None:
