@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from benchmarks.router.traffic import ANSWER, KEY
 from tests.compiled_router import compiled_router
 
 HERE: Final = Path(__file__).parent
+IMAGE_PYTHON: Final = Path("/usr/bin/python3")
 VLLM_ROUTER: Final = "vllm-router==0.1.17"
 """The fastest LLM router in Rust that was found, as packaged for Python."""
 
@@ -19,9 +21,10 @@ Command = Callable[[Path, int, Sequence[int]], list[str]]
 
 
 def slipway(folder: Path, port: int, engines: Sequence[int]) -> list[str]:
-    """Compiled, as it is in its image."""
-    program = [sys.executable, "-m", "benchmarks.router.slipway"]
-    return ["env", f"PYTHONPATH={compiled_router()}", *program, str(port), *map(str, engines)]
+    """Compiled, and run by Debian's Python if it is here, as in its image."""
+    modules = f"PYTHONPATH={compiled_router()}:{sysconfig.get_path('purelib')}"
+    program = [_image_python(), "-m", "benchmarks.router.slipway"]
+    return ["env", modules, *program, str(port), *map(str, engines)]
 
 
 def nginx(folder: Path, port: int, engines: Sequence[int]) -> list[str]:
@@ -43,6 +46,15 @@ def fixed_engine(folder: Path, port: int) -> list[str]:
 
 
 CONTENDERS: Final[dict[str, Command]] = {"slipway": slipway, "nginx": nginx, "vllm-router": vllm_router}
+
+
+def _image_python() -> str:
+    """Debian's, if it loads what is installed for the one that runs this: one built without profiles is slower."""
+    if not IMAGE_PYTHON.exists():
+        return sys.executable
+    asked = [str(IMAGE_PYTHON), "-c", "import sys; print(*sys.version_info[:2])"]
+    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    return str(IMAGE_PYTHON) if version == list(map(str, sys.version_info[:2])) else sys.executable
 
 
 def _nginx(folder: Path, name: str, port: int, **values: str) -> list[str]:

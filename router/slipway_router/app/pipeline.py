@@ -92,10 +92,10 @@ class Pipeline:
     def go_on(self, exchange: Exchange, downstream: Downstream, steps: Sequence[Step]) -> Running | None:
         """Take the steps that are left, as `run` does with all of those on the body."""
         try:
-            for number, step in enumerate(steps, 1):
-                waiting = step(exchange)
+            for number in range(len(steps)):
+                waiting = steps[number](exchange)
                 if waiting is not None:
-                    return _Wait(self, exchange, downstream, waiting, steps[number:])
+                    return _Wait(self, exchange, downstream, waiting, steps[number + 1 :])
         except Exception as error:
             self.refuse(exchange, _problem_of(error, exchange), downstream)
             return None

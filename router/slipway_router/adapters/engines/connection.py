@@ -89,10 +89,13 @@ class EngineConnection(asyncio.Protocol):
         """Send a request, given in pieces; its answer goes to ``handler``."""
         self._reset()
         self._handler = handler
-        if sum(map(len, request)) <= _JOIN_LIMIT:
+        size = 0
+        for piece in request:
+            size += len(piece)
+        if size <= _JOIN_LIMIT:
             self._transport.write(b"".join(request))
         else:
-            self._unsent = [memoryview(piece) for piece in reversed(request)]
+            self._unsent = [memoryview(part) for part in reversed(request)]
             self._send_on()
 
     def _send_on(self) -> None:

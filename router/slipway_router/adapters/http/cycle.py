@@ -48,6 +48,13 @@ class Front(Protocol):
 class HotCycle(RequestResponseCycle):
     """One request, and its answer."""
 
+    # Declared here, too, since what is only the base class's is looked up in a dict where this is compiled.
+    transport: asyncio.Transport
+    keep_alive: bool
+    response_complete: bool
+    disconnected: bool
+    body_complete: bool
+
     def __init__(
         self,
         front: Front,

@@ -7,7 +7,7 @@ llama.cpp has ``timings`` besides, whose prompt is without what was cached.
 """
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 USAGE_MARK: Final = b'"usage"'
 TIMINGS_MARK: Final = b'"timings"'
@@ -30,13 +30,16 @@ _TIMINGS_CACHED: Final = re.compile(rb'"cache_n"\s*:\s*(\d{1,12})')
 _TIMINGS_COMPLETION: Final = re.compile(rb'"predicted_n"\s*:\s*(\d{1,12})')
 
 
-class Usage(NamedTuple):
+class Usage:
     """Tokens of one request."""
 
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
-    """Of the prompt's tokens, those that the engine had computed before."""
+    __slots__ = ("cached_tokens", "completion_tokens", "prompt_tokens")
+
+    def __init__(self, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0) -> None:
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
+        self.cached_tokens = cached_tokens
+        """Of the prompt's tokens, those that the engine had computed before."""
 
 
 def usage_in(window: bytes, first: bytes = b"") -> Usage | None:

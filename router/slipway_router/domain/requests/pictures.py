@@ -19,6 +19,7 @@ from slipway_router.domain.exchange import Body, Exchange
 _KEYS: Final = frozenset({"image_url", "video_url", "audio_url", "file_url"})
 _SIGN: Final = b'_url"'
 """Ends the name of every field that says where something is, except in messages as Anthropic has them."""
+_OTHER_SIGNS: Final = Operation.MESSAGES
 _ESCAPE: Final = b"\\u00"
 """Nobody has to escape ASCII letters; who does may be hiding the sign."""
 _INLINE: Final = "data:"
@@ -70,7 +71,8 @@ class CheckPictures:
         """
         body = exchange.body
         # find, since bytes' `in` first tries whether it is asked for a number, which takes an exception.
-        if body.find(_SIGN) >= 0 or body.find(_ESCAPE) >= 0 or exchange.route.operation is Operation.MESSAGES:
+        escapes = body.find(b"\\") >= 0 and body.find(_ESCAPE) >= 0
+        if escapes or body.find(_SIGN) >= 0 or exchange.route.operation is _OTHER_SIGNS:
             self._look(exchange, body)
 
     def _look(self, exchange: Exchange, body: Body) -> None:
