@@ -18,7 +18,7 @@ adapters=slipway_router/adapters
     $domain/metering/counts.py $domain/metering/stream_meter.py $domain/metering/stream_usage.py $domain/metering/usage.py \
     $domain/models/balancing.py $domain/models/resolving.py \
     $domain/requests/bodies.py $domain/requests/editing.py $domain/requests/parameters.py $domain/requests/parsing.py \
-    $domain/requests/policy.py \
+    $domain/requests/pictures.py $domain/requests/policy.py \
     $adapters/downstream.py \
     $adapters/engines/answer_heads.py $adapters/engines/answering.py $adapters/engines/connection.py \
     $adapters/engines/pool.py $adapters/engines/relay.py $adapters/engines/relay_parts.py $adapters/engines/request.py \

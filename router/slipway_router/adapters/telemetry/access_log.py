@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Final, Literal
 
 import msgspec
+from msgspec import UNSET
 
+from slipway_router.adapters.telemetry.request_line import RequestLine
 from slipway_router.domain.exchange import Exchange
 
 FLUSH_SECONDS: Final = 0.25
@@ -95,36 +97,33 @@ class AccessLog:
             await self._writing
 
 
-def record(exchange: Exchange, when: str) -> dict[str, object]:
-    """What is logged of an exchange that ended ``when``. Spans of time are in microseconds."""
+def record(exchange: Exchange, when: str) -> RequestLine:
+    """What is logged of an exchange that ended ``when``."""
     model, caller, first_byte = exchange.model, exchange.caller, exchange.first_byte
-    fields: dict[str, object] = {
-        "time": when,
-        "event": "request",
-        "request_id": exchange.request_id,
-        "route": exchange.route.name,
-        "status": exchange.status,
-        "model": model.key if model is not None else None,
-        "served_name": exchange.model_name if model is not None else None,
-        "key": caller.name if caller is not None else None,
-        "peer": exchange.peer,
-        "stream": exchange.stream,
-        "endpoint": exchange.endpoint or None,
-        "attempts": exchange.attempts,
-        "duration_us": int((exchange.ended - exchange.started) * 1e6),
-        "first_byte_us": None if first_byte is None else int((first_byte - exchange.started) * 1e6),
-        "held_us": int(exchange.held_seconds * 1e6),
-        "bytes_out": exchange.bytes_out,
-        "prompt_tokens": exchange.prompt_tokens,
-        "completion_tokens": exchange.completion_tokens,
-    }
-    if exchange.problem is not None:
-        fields["error"] = exchange.problem.code.code
-    if exchange.aborted:
-        fields["aborted_by"] = exchange.aborted
-    if exchange.trace is not None:
-        fields["trace_id"] = f"{exchange.trace.trace_id:032x}"
-    return fields
+    problem, trace = exchange.problem, exchange.trace
+    return RequestLine(
+        time=when,
+        event="request",
+        request_id=exchange.request_id,
+        route=exchange.route.name,
+        status=exchange.status,
+        model=model.key if model is not None else None,
+        served_name=exchange.model_name if model is not None else None,
+        key=caller.name if caller is not None else None,
+        peer=exchange.peer,
+        stream=exchange.stream,
+        endpoint=exchange.endpoint or None,
+        attempts=exchange.attempts,
+        duration_us=int((exchange.ended - exchange.started) * 1e6),
+        first_byte_us=None if first_byte is None else int((first_byte - exchange.started) * 1e6),
+        held_us=int(exchange.held_seconds * 1e6),
+        bytes_out=exchange.bytes_out,
+        prompt_tokens=exchange.prompt_tokens,
+        completion_tokens=exchange.completion_tokens,
+        error=problem.code.code if problem is not None else UNSET,
+        aborted_by=exchange.aborted or UNSET,
+        trace_id=f"{trace.trace_id:032x}" if trace is not None else UNSET,
+    )
 
 
 def pretty(exchange: Exchange, when: str) -> str:
