@@ -158,10 +158,10 @@ class HotCycle(RequestResponseCycle):
         """Keep the head of the answer, to go out with the first piece."""
         lines = [STATUS_LINE[status], passed.lines]
         for name, value in headers:
-            lines.append(b"%b: %b\r\n" % (name, value))
+            lines += (name, b": ", value, b"\r\n")  # Joined in the end: formatting each takes longer.
         if status not in _NO_BODY:
             if length is not None:
-                lines.append(b"content-length: %d\r\n" % length)
+                lines += (b"content-length: ", str(length).encode(), b"\r\n")
             elif self._chunks:
                 self._chunked = True
                 lines.append(_CHUNKED)
