@@ -32,18 +32,6 @@ done
 pytest() { # ARGUMENT… TIER,… — with "=": alone, "local" would be taken for a folder to find tests in
     $python -m coverage run -m pytest --durations 25 --durations-min 5 "${@:1:$#-1}" --tiers="${*: -1}"
 }
-# Gigabytes of images find their way onto the node while engines compute.
-engines_and_cluster() {
-    local failed=0
-    if ! $python -m tests.cluster status &>/dev/null; then trap '$python -m tests.cluster down' EXIT; fi
-    ($python -m tests.cluster up && $python -m tests.cluster load) &
-    local loading=$!
-    pytest engines || failed=$?
-    wait "$loading" || failed=$?
-    pytest cluster || failed=$?
-    exit "$failed"
-}
-second_run() { if ((${#second[@]} == 2)); then engines_and_cluster; else pytest "${second[0]}"; fi; }
 comma() { (IFS=,; echo "$*"); }
 
 rm -f .coverage .coverage.*
@@ -52,7 +40,7 @@ status=0 beside="" output=""
 if ((${#second[@]})); then
     output=$(mktemp)
     set -m # a process group of its own, or it would not heed an interrupt
-    (set +m; trap 'exit 130' INT; renice --priority 10 --pid $BASHPID >/dev/null; second_run) >"$output" 2>&1 &
+    (set +m; trap 'exit 130' INT; renice --priority 10 --pid $BASHPID >/dev/null; pytest "$(comma "${second[@]}")") >"$output" 2>&1 &
     set +m
     beside=$!
     trap 'kill -INT -- "-$beside"; wait "$beside"; cat "$output"; rm "$output"' EXIT
