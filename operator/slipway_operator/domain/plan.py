@@ -146,7 +146,7 @@ def _digest(manifest: Manifest) -> str:
     covered = manifest
     if manifest["kind"] == DEPLOYMENT.kind:
         spec = {name: value for name, value in manifest["spec"].items() if name != "replicas"}
-        covered = {**manifest, "spec": spec or manifest["spec"]}
+        covered = {**manifest, "spec": spec}
     canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -206,7 +206,7 @@ def _apply(manifest: Manifest, observed: Observed) -> Apply | None:
         return None
     handover = _handover(manifest, child, observed)
     if up_to_date(child, manifest):
-        if _sleeps(manifest, child) and (handover is not None or may_sleep(observed.model)):
+        if _sleeps(manifest, observed) and (handover is not None or may_sleep(observed.model)):
             return Apply(replicas_handover(observed.scheduled, 0), exists=True, merge=True)
         if handover is None:
             return None
@@ -239,10 +239,9 @@ def _is_foreign(child: Child, model: ModelDeployment) -> bool:
     return bool(child.owner_uid) or not child.applied_hash
 
 
-def _sleeps(manifest: Manifest, child: Child) -> bool:
-    """Whether it is a Deployment without replicas, although not by the manifest."""
-    is_asleep = child.ref.resource is DEPLOYMENT and child.live_fields()["spec"].get("replicas") == 0
-    return is_asleep and "replicas" not in manifest["spec"]
+def _sleeps(manifest: Manifest, observed: Observed) -> bool:
+    """Whether it is the Deployment, and that has no replicas, although not by the manifest."""
+    return manifest["kind"] == DEPLOYMENT.kind and "replicas" not in manifest["spec"] and observed.replicas == 0
 
 
 def _handover(manifest: Manifest, child: Child, observed: Observed) -> Manifest | None:
