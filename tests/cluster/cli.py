@@ -58,12 +58,6 @@ class Commands:
         self._provider.load_images([path.resolve() for path in self._options.archives])
         return 0
 
-    def load(self) -> int:
-        """Build images of Slipway and load them into every node, those that are there already excepted."""
-        targets = self._options.target or images.TARGETS + images.HEAVY
-        release.load_images(self._provider, self._paths, targets, self._progress)
-        return 0
-
     def exec(self) -> int:
         """Run a command inside the first node's network."""
         command = _after_dashes(self._options.command)
@@ -143,8 +137,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name)
     add("load-image").add_argument("archives", nargs="+", type=Path, metavar="FILE.tar")
     add("base-image")
-    for name in ("images", "load"):
-        add(name).add_argument("--target", action="append", choices=images.KNOWN, help="only this one; repeatable")
+    add("images").add_argument("--target", action="append", choices=images.KNOWN, help="only this one; repeatable")
     add("install").add_argument(
         "helm", nargs=argparse.REMAINDER, metavar="-- HELM-ARGUMENT …", help="for example -- --set a=b"
     )
