@@ -18,4 +18,5 @@ pytest_plugins = (
     "tests.installation_fixtures",
     "tests.engine_cases",
     "tests.otel_collector",
+    "tests.vllm_servers",
 )

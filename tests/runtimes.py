@@ -86,6 +86,18 @@ class RuntimeProcess:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def end(self) -> None:
+        """Make sure that it does not run any more."""
+        if self.process.poll() is None:
+            # The second one spares the drain.
+            self.process.terminate()
+            self.process.terminate()
+            try:
+                self.wait_for_exit(5)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.wait_for_exit()
+
     def openai(self) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.data_url}/v1", api_key="none", max_retries=0, timeout=20)
 
@@ -119,12 +131,4 @@ def runtime(
     try:
         yield process
     finally:
-        if process.process.poll() is None:
-            # The second one spares the drain.
-            process.process.terminate()
-            process.process.terminate()
-            try:
-                process.wait_for_exit(5)
-            except subprocess.TimeoutExpired:
-                process.process.kill()
-                process.wait_for_exit()
+        process.end()

@@ -1,6 +1,6 @@
 """Every example is run by ``slipway up`` and asked what it is for; or it is known why that cannot be here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests import engines_environment
 from tests.local_mode import SlipwayUp, slipway_up
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-START_SECONDS = 300.0
+START_SECONDS = 600.0
 RED = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAACgAAAAeCAIAAADRv8uKAAAAKElEQVR42u3NsQ0AAAjAoP7/tJ6hAwk7TZ1ILBaLxWKxWCwWi8V/"
@@ -110,16 +110,30 @@ IN_THEIR_ENVIRONMENT: dict[str, dict[str, Callable[[SlipwayUp, str], None]]] = {
 }
 
 
+def text(example: str) -> str:
+    return (EXAMPLES / f"{example}.yaml").read_text()
+
+
 def models(example: str) -> list[ModelDeployment]:
-    documents = load_documents((EXAMPLES / f"{example}.yaml").read_text(), example)
+    documents = load_documents(text(example), example)
     return [document for document in documents if isinstance(document, ModelDeployment)]
 
 
-def ask_all(folder: Path, example: str, calls: dict[str, Callable[[SlipwayUp, str], None]], *arguments: str) -> None:
-    with slipway_up(folder, (EXAMPLES / f"{example}.yaml").read_text(), "--eager", *arguments) as up:
-        for name, call in calls.items():
-            up.shows(f"{name}  ready in ", within=START_SECONDS)
-            call(up, name)
+@pytest.fixture(scope="module")
+def up_with_their_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlipwayUp]:
+    """All examples of heavy engines at once: for the most part, a start is one thread that imports."""
+    python = engines_environment.python()
+    engines: set[EngineType] = {model.spec.engine.type for example in IN_THEIR_ENVIRONMENT for model in models(example)}
+    arguments = [part for engine in sorted(engines) for part in ("--engine-python", f"{engine}={python}")]
+    documents = "\n---\n".join(text(example) for example in IN_THEIR_ENVIRONMENT)
+    with slipway_up(tmp_path_factory.mktemp("up"), documents, "--eager", *arguments) as up:
+        yield up
+
+
+def ask_all(up: SlipwayUp, calls: dict[str, Callable[[SlipwayUp, str], None]]) -> None:
+    for name, call in calls.items():
+        up.shows(f"{name}  ready in ", within=START_SECONDS)
+        call(up, name)
 
 
 def test_every_example_is_accounted_for() -> None:
@@ -132,16 +146,16 @@ def test_every_example_is_accounted_for() -> None:
 @pytest.mark.local
 @pytest.mark.parametrize("example", HERE)
 def test_an_example_answers(tmp_path: Path, example: str) -> None:
-    ask_all(tmp_path, example, HERE[example])
+    with slipway_up(tmp_path, text(example), "--eager") as up:
+        ask_all(up, HERE[example])
 
 
 @pytest.mark.engines
 @pytest.mark.parametrize("example", IN_THEIR_ENVIRONMENT)
-def test_an_example_answers_by_an_engine_in_its_own_environment(tmp_path: Path, example: str) -> None:
-    python = engines_environment.python()
-    engines: set[EngineType] = {model.spec.engine.type for model in models(example)}
-    arguments = [part for engine in sorted(engines) for part in ("--engine-python", f"{engine}={python}")]
-    ask_all(tmp_path, example, IN_THEIR_ENVIRONMENT[example], *arguments)
+def test_an_example_answers_by_an_engine_in_its_own_environment(
+    up_with_their_environment: SlipwayUp, example: str
+) -> None:
+    ask_all(up_with_their_environment, IN_THEIR_ENVIRONMENT[example])
 
 
 @pytest.mark.local
@@ -154,5 +168,5 @@ def test_an_example_answers_by_an_engine_in_its_own_environment(tmp_path: Path, 
     ],
 )
 def test_an_example_that_cannot_run_says_why(tmp_path: Path, example: str, words: str) -> None:
-    with slipway_up(tmp_path, (EXAMPLES / f"{example}.yaml").read_text()) as up:
+    with slipway_up(tmp_path, text(example)) as up:
         assert words in up.text

@@ -12,17 +12,15 @@ from openai.types.chat import ChatCompletionMessageParam
 from tests.eventually import eventually
 from tests.png_files import png
 from tests.runtimes import RuntimeProcess
-from tests.vllm_runtimes import processes_below, running, vllm
+from tests.vllm_runtimes import processes_below, running
 
 pytestmark = pytest.mark.engines
 RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]:
-    folder = tmp_path_factory.mktemp("vllm")
-    with vllm(folder, model_source="demo://vision", tasks=("chat",), drain_timeout="60s") as process:
-        yield process
+def process(vllm_vision: RuntimeProcess) -> RuntimeProcess:
+    return vllm_vision
 
 
 @pytest.fixture(scope="module")

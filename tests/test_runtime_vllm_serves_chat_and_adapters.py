@@ -16,7 +16,7 @@ from tests.eventually import eventually
 from tests.otel_collector import Collector
 from tests.routers import eventually_async, model, running_router
 from tests.runtimes import CHAT_MODEL, RuntimeProcess, runtime
-from tests.vllm_runtimes import processes_below, running, vllm
+from tests.vllm_runtimes import processes_below, running
 
 pytestmark = pytest.mark.engines
 QUESTIONS = tomllib.loads((Path(__file__).parent / "data" / "demo_chat_questions.toml").read_text())["question"]
@@ -26,18 +26,8 @@ TRACE, PARENT = "bbf92f3577b34da6a3ce929d0e0e4701", "00f067aa0ba902b7"
 
 
 @pytest.fixture(scope="module")
-def process(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]:
-    adapters = [{"name": name, "source": f"demo://chat-lora-{name}"} for name in ("pirate", "brief")]
-    with vllm(
-        tmp_path_factory.mktemp("vllm"),
-        model_source=CHAT_MODEL,
-        served_names=("chat", "chat-alias"),
-        adapters=adapters,
-        max_concurrency=2,
-        drain_timeout="200ms",
-        extra={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint},
-    ) as process:
-        yield process
+def process(vllm_chat: RuntimeProcess) -> RuntimeProcess:
+    return vllm_chat
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,7 @@ import numpy as np
 import openai
 import pytest
 
-from slipway_runtime.demo.embed_onnx import minilm_source
 from tests.runtimes import RuntimeProcess
-from tests.vllm_runtimes import vllm
 
 pytestmark = pytest.mark.engines
 REFERENCE = json.loads((Path(__file__).parent / "data" / "minilm_reference.json").read_text(encoding="utf-8"))
@@ -20,11 +18,8 @@ ROWS = [row for row in REFERENCE if 0 < len(row["text"]) < 500]
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]:
-    folder = tmp_path_factory.mktemp("vllm")
-    source = minilm_source().as_uri()
-    with vllm(folder, "--dtype=float32", model_source=source, tasks=("embeddings", "rerank")) as process:
-        yield process
+def process(vllm_embeddings: RuntimeProcess) -> RuntimeProcess:
+    return vllm_embeddings
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """buildah with a storage of its own, so that the machine's images stay as they are."""
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.paths import Paths
@@ -48,6 +50,16 @@ class Buildah:
         unfinished = archive.with_suffix(".part")
         unfinished.unlink(missing_ok=True)
         run([*self._command, "push", "--quiet", reference, f"docker-archive:{unfinished}:{reference}"], timeout=600)
+        unfinished.replace(archive)
+
+    def save_together(self, references: Sequence[str], archive: Path) -> None:
+        """Write images to an archive in OCI's layout, in which a layer that several of them have is there once."""
+        layout, unfinished = archive.with_suffix(".layout"), archive.with_suffix(".part")
+        shutil.rmtree(layout, ignore_errors=True)
+        for reference in references:
+            run([*self._command, "push", "--quiet", reference, f"oci:{layout}:{reference}"], timeout=600)
+        run(["tar", "--create", f"--file={unfinished}", f"--directory={layout}", "."], timeout=600)
+        shutil.rmtree(layout)
         unfinished.replace(archive)
 
     def trim(self) -> None:

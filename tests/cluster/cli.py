@@ -75,8 +75,7 @@ class Commands:
     def images(self) -> int:
         """Build Slipway's images and print their names and archives."""
         for image in images.ensure(self._paths, self._options.target or images.TARGETS + images.HEAVY, self._progress):
-            archive = image.archive if image.archive.exists() else ""
-            print(f"{image.reference}\t{archive}")
+            print(f"{image.reference}\t{image.archive}")
         return 0
 
     def install(self) -> int:

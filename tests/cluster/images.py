@@ -1,8 +1,7 @@
 """The images of Slipway, built from the Dockerfile at the root of the repository."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -41,16 +40,32 @@ KNOWN = tuple(_CONTENT)
 TARGETS = ("operator", "router", "runtime-llamacpp", "runtime-onnx")
 """What every installation has."""
 HEAVY = ("runtime-vllm-cpu", "runtime-diffusers")
-"""Gigabytes each: they stay in the builder's storage, where they share a layer, and have an archive only in passing."""
+"""Gigabytes each, nearly all in a layer that they share: they are built, archived and loaded together."""
 _SHARED_STAGE = "torch"
-_KEPT_ARCHIVES = 3
 _BUILD_SECONDS = 3600
 TAG_LENGTH = 12
 
 
 @dataclass(frozen=True)
+class _Bundle:
+    """Targets whose images have one archive."""
+
+    name: str
+    targets: tuple[str, ...]
+    kept: int = 1
+    """How many builds keep their archives."""
+
+
+_BUNDLES = (
+    *(_Bundle(target, (target,), kept=3) for target in TARGETS),
+    _Bundle("runtime-heavy", HEAVY),
+    _Bundle("runtime-vllm", ("runtime-vllm",)),
+)
+
+
+@dataclass(frozen=True)
 class Image:
-    """A built image and where its Docker archive lies, or would."""
+    """A built image and the archive that it is in, alone or with others."""
 
     reference: str
     archive: Path
@@ -67,8 +82,8 @@ class Builder(Protocol):
     def build(self, context: Path, target: str, reference: str) -> None:
         """Build the image."""
 
-    def save(self, reference: str, archive: Path) -> None:
-        """Write a built image to a Docker archive."""
+    def save(self, references: Sequence[str], archive: Path) -> None:
+        """Write built images to an archive that containerd can import."""
 
     def built(self, repository: str) -> list[str]:
         """Return the names, with their tags, of the images of a repository that are in the builder's storage."""
@@ -93,9 +108,12 @@ class BuildahBuilder:
             self._buildah.build(context, *self._mounts, f"--target={_SHARED_STAGE}", shared)
         self._buildah.build(context, *self._mounts, f"--target={target}", f"--tag={reference}")
 
-    def save(self, reference: str, archive: Path) -> None:
-        """Write a built image to a Docker archive."""
-        self._buildah.save(reference, archive)
+    def save(self, references: Sequence[str], archive: Path) -> None:
+        """Write one built image to a Docker archive, or several to one of OCI's, where they share layers."""
+        if len(references) == 1:
+            self._buildah.save(references[0], archive)
+        else:
+            self._buildah.save_together(references, archive)
 
     def built(self, repository: str) -> list[str]:
         """Return the images of a repository in buildah's storage."""
@@ -114,10 +132,10 @@ class DockerBuilder:
         """Build the image."""
         run(["docker", "build", f"--target={target}", f"--tag={reference}", context], timeout=_BUILD_SECONDS)
 
-    def save(self, reference: str, archive: Path) -> None:
-        """Write a built image to a Docker archive."""
+    def save(self, references: Sequence[str], archive: Path) -> None:
+        """Write built images to a Docker archive."""
         unfinished = archive.with_suffix(".part")
-        run(["docker", "save", f"--output={unfinished}", reference], timeout=_BUILD_SECONDS)
+        run(["docker", "save", f"--output={unfinished}", *references], timeout=_BUILD_SECONDS)
         unfinished.replace(archive)
 
     def built(self, repository: str) -> list[str]:
@@ -152,58 +170,52 @@ def ensure(paths: Paths, targets: Sequence[str], progress: Progress) -> list[Ima
     if not (ROOT / "Dockerfile").exists():
         raise ClusterError(f"{ROOT} has no Dockerfile")
     folder = paths.cache / "images"
-    images = {target: _image(folder, reference(target)) for target in targets}
+    asked = [bundle for bundle in _BUNDLES if set(targets) & set(bundle.targets)]
+    images = {bundle: _images(folder, bundle) for bundle in asked}
     with locked(folder / "lock"):
-        lacking = [target for target in targets if not images[target].archive.exists()]
+        lacking = [bundle for bundle in asked if not _archive(images[bundle]).exists()]
         builder = _builder(paths, progress) if lacking else None
-        for target in lacking:
+        for bundle in lacking:
             assert builder is not None
-            _build(builder, folder, target, images[target], progress)
-    return list(images.values())
+            _build(builder, bundle, images[bundle], progress)
+    found = {target: image for bundle in asked for target, image in images[bundle].items()}
+    return [found[target] for target in targets]
 
 
-@contextmanager
-def archived(paths: Paths, image: Image, progress: Progress) -> Iterator[Path]:
-    """A built image's archive; one that is not kept is written first, and removed again afterwards."""
-    if image.archive.exists():
-        yield image.archive
-        return
-    with locked(image.archive.parent / "passing.lock"):
-        with progress.step(f"wrote {image.archive.name}"):
-            _builder(paths, progress).save(image.reference, image.archive)
-        try:
-            yield image.archive
-        finally:
-            image.archive.unlink()
+def _images(folder: Path, bundle: _Bundle) -> dict[str, Image]:
+    """The images of a bundle by their targets."""
+    references = {target: reference(target) for target in bundle.targets}
+    tags = [name.rpartition(":")[2] for name in references.values()]
+    tag = tags[0] if len(tags) == 1 else hashlib.sha256(" ".join(tags).encode()).hexdigest()[:TAG_LENGTH]
+    archive = folder / f"slipway-{bundle.name}-{tag}.tar"
+    return {target: Image(name, archive) for target, name in references.items()}
 
 
-def _image(folder: Path, name: str) -> Image:
-    return Image(name, folder / f"{name.rpartition('/')[2].replace(':', '-')}.tar")
+def _archive(images: Mapping[str, Image]) -> Path:
+    (archive,) = {image.archive for image in images.values()}
+    return archive
 
 
 def _builder(paths: Paths, progress: Progress) -> Builder:
     return DockerBuilder() if docker_runs() else BuildahBuilder(paths, progress)
 
 
-def _build(builder: Builder, folder: Path, target: str, image: Image, progress: Progress) -> None:
-    archived = target in TARGETS
-    others = [] if archived else builder.built(image.repository)
-    if image.reference in others:
-        return
-    with progress.step(f"built {image.reference}"):
-        builder.build(ROOT, target, image.reference)
-        if archived:
-            builder.save(image.reference, image.archive)
-    for other in others:
-        builder.remove(other)
-    if archived:
-        _prune_archives(folder, target, builder)
+def _build(builder: Builder, bundle: _Bundle, images: Mapping[str, Image], progress: Progress) -> None:
+    archive = _archive(images)
+    for target, image in images.items():
+        with progress.step(f"built {image.reference}"):
+            builder.build(ROOT, target, image.reference)
+    with progress.step(f"wrote {archive.name}"):
+        builder.save([image.reference for image in images.values()], archive)
+    _prune(builder, bundle, images)
 
 
-def _prune_archives(folder: Path, target: str, builder: Builder) -> None:
-    """Drop all but the newest builds of a target: archives hold whole images."""
-    named = folder.glob(f"slipway-{target}-{'[0-9a-f]' * TAG_LENGTH}.tar")
-    archives = sorted(named, key=lambda file: file.stat().st_mtime)
-    for archive in archives[:-_KEPT_ARCHIVES]:
+def _prune(builder: Builder, bundle: _Bundle, images: Mapping[str, Image]) -> None:
+    """Drop all but the newest archives of a bundle, which hold whole images, and other builds in the storage."""
+    named = _archive(images).parent.glob(f"slipway-{bundle.name}-{'[0-9a-f]' * TAG_LENGTH}.tar")
+    for archive in sorted(named, key=lambda file: file.stat().st_mtime)[: -bundle.kept]:
         archive.unlink()
-        builder.remove(f"{REGISTRY}/slipway-{target}:{archive.stem[-TAG_LENGTH:]}")
+    for image in images.values():
+        for other in builder.built(image.repository):
+            if other != image.reference:
+                builder.remove(other)

@@ -64,7 +64,7 @@ class KindProvider:
         return self._instance.kubeconfig
 
     def load_images(self, archives: Sequence[Path]) -> None:
-        """Load Docker archives into every node."""
+        """Load archives into every node."""
         for archive in archives:
             with self._progress.step(f"loaded {archive.name}"):
                 run(["kind", "load", "image-archive", archive, "--name", self._cluster], timeout=_CREATE_SECONDS)

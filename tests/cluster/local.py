@@ -82,7 +82,7 @@ class LocalProvider:
         return self._instance_paths.kubeconfig
 
     def load_images(self, archives: Sequence[Path]) -> None:
-        """Import Docker archives into every node's containerd."""
+        """Import archives into every node's containerd."""
         instance = self._require()
         for archive in archives:
             if not archive.is_file():

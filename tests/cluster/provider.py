@@ -36,7 +36,7 @@ class Provider(Protocol):
         """Return the administrator's kubeconfig."""
 
     def load_images(self, archives: Sequence[Path]) -> None:
-        """Make the images of Docker archives available on every node."""
+        """Make the images of archives (Docker's or OCI's) available on every node."""
 
     def has_images(self, references: Sequence[str]) -> bool:
         """Tell whether every node has all these images."""

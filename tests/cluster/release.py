@@ -22,10 +22,9 @@ def load_images(provider: Provider, paths: Paths, targets: Sequence[str], progre
     """Build the images of ``targets`` and put those that a node lacks onto every node."""
     built = images.ensure(paths, targets, progress)
     for image in built:
-        # A tag is a hash of the content: an image of that name is that image.
+        # A tag is a hash of the content: an image of that name is that image. One may have come with another's archive.
         if not provider.has_images([image.reference]):
-            with images.archived(paths, image, progress) as archive:
-                provider.load_images([archive])
+            provider.load_images([image.archive])
     return built
 
 
