@@ -1,26 +1,11 @@
-"""Starts real vLLM processes: a minute and 3 GB each, so a test file shares one."""
+"""What tests of real vLLM processes share."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from tests import engines_environment
-from tests.runtimes import RuntimeProcess, runtime
 
 # Several engines may be loading at once on few cores.
 LOAD_SECONDS = 600.0
 # For models of a few megabytes: as little memory as serves some requests at once.
 SMALL = ("--kv-cache-memory-bytes=67108864",)
-
-
-@contextmanager
-def vllm(folder: Path, *arguments: str, **fields: Any) -> Iterator[RuntimeProcess]:
-    """A vLLM on the CPU that is ready."""
-    python = engines_environment.python()
-    with runtime(folder, engine="vllm", python=python, engine_args=(*SMALL, *arguments), **fields) as process:
-        process.wait_for_phase("ready", LOAD_SECONDS)
-        yield process
 
 
 def processes_below(pid: int) -> set[int]:
