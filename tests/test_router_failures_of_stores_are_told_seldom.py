@@ -10,18 +10,20 @@ from slipway_router.app.options import Features
 from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import upstream
 from tests.limited_callers import LIMITED_KEY, limit
-from tests.redis_servers import RedisServer, redis
 from tests.routers import chat, model, running_router
+from tests.store_programs import StoreProgram
+from tests.store_servers import StoreServer, store_server
 
-__all__ = ["redis"]
+__all__ = ["store_server"]
 REQUESTS = 20
 
 
 @pytest.mark.local
+@pytest.mark.parametrize("store_server", StoreProgram, indirect=True)
 async def test_a_full_store_is_told_once_and_counted_each_time(
-    redis: RedisServer, caplog: pytest.LogCaptureFixture
+    store_server: StoreServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    features = Features.model_validate({"store": {"url": redis.url}, "limits": {"fail_mode": "closed"}})
+    features = Features.model_validate({"store": {"url": store_server.url}, "limits": {"fail_mode": "closed"}})
     async with upstream() as engine, running_router([model("chat-a", engine.port)], features=features) as router:
         limit(router, Limits(requests_per_minute=1000))
 
@@ -32,11 +34,11 @@ async def test_a_full_store_is_told_once_and_counted_each_time(
             return (await router.post("/chat/sessions", {"model": "chat-a"}, LIMITED_KEY)).status_code
 
         assert await ask() == 200
-        redis.command("CONFIG", "SET", "maxmemory", "1")
+        store_server.command("CONFIG", "SET", "maxmemory", "1")
         refused = await asyncio.gather(*(ask() for _ in range(REQUESTS)), *(begin_session() for _ in range(REQUESTS)))
         assert set(refused) == {503}
         assert await router.metric("slipway_router_limit_store_errors_total", reason="refused") >= REQUESTS
-        redis.command("CONFIG", "SET", "maxmemory", "0")
+        store_server.command("CONFIG", "SET", "maxmemory", "0")
         assert await ask() == 200
     told = [record.getMessage() for record in caplog.records if "maxmemory" in record.getMessage()]
     assert len([line for line in told if line.startswith("the store of limits refused a call")]) == 1

@@ -10,10 +10,10 @@ import pytest
 
 from tests.mixed_callers import KEYS, MODELS, Callers, Tokens, as_engines_wrote, as_the_router_says, settled, tell
 from tests.plain_router import PlainRouter, Setup, plain_router
-from tests.redis_servers import RedisServer, redis
 from tests.runtimes import RuntimeProcess, runtime
+from tests.store_servers import StoreServer, store_server
 
-__all__ = ["redis"]
+__all__ = ["store_server"]
 pytestmark = [pytest.mark.local, pytest.mark.timeout(300)]
 REQUESTS = 2_500
 """To each of the routers."""
@@ -43,7 +43,7 @@ async def kill_in_the_middle(
     return written
 
 
-async def test_to_the_token(redis: RedisServer, tmp_path: Path) -> None:
+async def test_to_the_token(store_server: StoreServer, tmp_path: Path) -> None:
     with ExitStack() as world:
         engines = []
         for number, model in enumerate(MODELS):
@@ -53,7 +53,7 @@ async def test_to_the_token(redis: RedisServer, tmp_path: Path) -> None:
         for engine in engines:
             engine.wait_for_phase("ready")
             ports.setdefault(engine.env.model_name, []).append(engine.env.data_port)
-        setups = [Setup(ports, KEYS, str(tmp_path / name), redis.url) for name in ("first", "second")]
+        setups = [Setup(ports, KEYS, str(tmp_path / name), store_server.url) for name in ("first", "second")]
         callers = [Callers(setup.port, REQUESTS, AT_ONCE, name) for setup, name in zip(setups, "xy", strict=True)]
         running = [asyncio.create_task(each.run()) for each in callers]
         log = tmp_path / "router.log"

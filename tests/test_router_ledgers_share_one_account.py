@@ -15,15 +15,16 @@ from slipway_router.domain.errors import ErrorCode, RequestError
 from slipway_router.domain.metering.counts import Counts
 from slipway_router.domain.metering.ledger import UsageQuery
 from tests.ledgers import NOW, exchange, finish
-from tests.redis_servers import RedisServer, redis
+from tests.store_programs import StoreProgram
+from tests.store_servers import StoreServer, store_server
 
 pytestmark = pytest.mark.local
-__all__ = ["redis"]
+__all__ = ["store_server"]
 ALL = UsageQuery(date(2026, 11, 1), date(2026, 11, 30), group_by=("key",))
 
 
-def accounting(redis: RedisServer, folder: Path | str = "") -> Accounting:
-    features = Features(ledger=LedgerOptions(folder=str(folder)), store=StoreOptions(url=redis.url))
+def accounting(store_server: StoreServer, folder: Path | str = "") -> Accounting:
+    features = Features(ledger=LedgerOptions(folder=str(folder)), store=StoreOptions(url=store_server.url))
     return Accounting(features, wall_clock=lambda: NOW)
 
 
@@ -32,8 +33,9 @@ def ledger_of(router: Accounting) -> Ledger:
     return router.ending
 
 
-async def test_every_router_tells_the_sum(redis: RedisServer, tmp_path: Path) -> None:
-    first, second = accounting(redis, tmp_path / "1"), accounting(redis)
+@pytest.mark.parametrize("store_server", StoreProgram, indirect=True)
+async def test_every_router_tells_the_sum(store_server: StoreServer, tmp_path: Path) -> None:
+    first, second = accounting(store_server, tmp_path / "1"), accounting(store_server)
     for _ in range(3):
         finish(ledger_of(first), exchange(), 10, 3)
     finish(ledger_of(second), exchange(), 1, 1)
@@ -45,13 +47,15 @@ async def test_every_router_tells_the_sum(redis: RedisServer, tmp_path: Path) ->
     assert seen.totals == Counts(5, 0, 0, 33, 12)
 
 
-async def test_without_the_store_nothing_is_lost_and_questions_are_refused(redis: RedisServer, tmp_path: Path) -> None:
-    router = accounting(redis, tmp_path)
-    redis.kill()
+async def test_without_the_store_nothing_is_lost_and_questions_are_refused(
+    store_server: StoreServer, tmp_path: Path
+) -> None:
+    router = accounting(store_server, tmp_path)
+    store_server.kill()
     finish(ledger_of(router), exchange(), 10, 3)
     with pytest.raises(RequestError) as refused:
         await router.reader.read(ALL)
-    redis.start()
+    store_server.start()
     seen = await router.reader.read(ALL)
     again = await router.reader.read(ALL)
     await router.close()
@@ -60,21 +64,23 @@ async def test_without_the_store_nothing_is_lost_and_questions_are_refused(redis
     assert seen.totals == Counts(1, 0, 0, 10, 3)
 
 
-async def test_what_a_killed_router_had_not_sent_its_next_start_sends(redis: RedisServer, tmp_path: Path) -> None:
+async def test_what_a_killed_router_had_not_sent_its_next_start_sends(
+    store_server: StoreServer, tmp_path: Path
+) -> None:
     alone = Accounting(Features(ledger=LedgerOptions(folder=str(tmp_path))), wall_clock=lambda: NOW)
     finish(ledger_of(alone), exchange(), 10, 3)
     await alone.close()
     for _ in range(2):
-        router = accounting(redis, tmp_path)
+        router = accounting(store_server, tmp_path)
         seen = await router.reader.read(ALL)
         await router.close()
         assert seen.totals == Counts(1, 0, 0, 10, 3)
 
 
 @pytest.mark.parametrize("lost", ["question", "answer"])
-def test_a_batch_whose_answer_was_lost_is_counted_once(redis: RedisServer, tmp_path: Path, lost: str) -> None:
+def test_a_batch_whose_answer_was_lost_is_counted_once(store_server: StoreServer, tmp_path: Path, lost: str) -> None:
     account = AccountFile(tmp_path / "account")
-    shared = SharedAccount(redis.url, "test", 1.0, "router-1")
+    shared = SharedAccount(store_server.url, "test", 1.0, "router-1")
     ledger = Ledger(None, None, lambda: NOW)
     finish(ledger, exchange(), 10, 3)
     account.apply(ledger.take()[0], None, share=True)
@@ -96,9 +102,9 @@ def test_a_batch_whose_answer_was_lost_is_counted_once(redis: RedisServer, tmp_p
     assert seen.totals == Counts(2, 0, 0, 11, 4)
 
 
-def test_batches_are_bounded_and_none_is_left_behind(redis: RedisServer, tmp_path: Path) -> None:
+def test_batches_are_bounded_and_none_is_left_behind(store_server: StoreServer, tmp_path: Path) -> None:
     account = AccountFile(tmp_path / "account")
-    shared = SharedAccount(redis.url, "test", 1.0, "router-1")
+    shared = SharedAccount(store_server.url, "test", 1.0, "router-1")
     ledger = Ledger(None, None, lambda: NOW)
     for number in range(1200):
         finish(ledger, exchange(f"team/{number:04d}"), 1, 1)

@@ -9,10 +9,10 @@ from slipway_router.app.options import Features
 from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import Received, Reply, chat_chunk, openai_like, upstream
 from tests.limited_callers import LIMITED_KEY, limit
-from tests.redis_servers import RedisServer, redis
 from tests.routers import chat, eventually_async, model, running_router
+from tests.store_servers import StoreServer, store_server
 
-__all__ = ["redis"]
+__all__ = ["store_server"]
 pytestmark = pytest.mark.local
 
 
@@ -25,8 +25,8 @@ async def endless_streams(received: Received, reply: Reply) -> None:
     await asyncio.Event().wait()
 
 
-async def test_places_are_free_for_the_next_router(redis: RedisServer) -> None:
-    features = Features.model_validate({"store": {"url": redis.url, "timeout": 5}})
+async def test_places_are_free_for_the_next_router(store_server: StoreServer) -> None:
+    features = Features.model_validate({"store": {"url": store_server.url, "timeout": 5}})
     limits = Limits(concurrent_requests=1, tokens_per_minute=10_000)
     async with upstream(endless_streams) as engine:
         models = [model("chat-a", engine.port)]

@@ -14,7 +14,8 @@ from slipway_router.adapters.limits.shared import SharedLimiter
 from slipway_router.domain.callers.keys import Caller, Limits
 from slipway_router.domain.limits.memory import MemoryLimiter
 from slipway_router.domain.limits.verdict import Verdict
-from tests.redis_servers import RedisServer, running_redis
+from tests.store_programs import StoreProgram
+from tests.store_servers import StoreServer, running_store
 
 pytestmark = pytest.mark.local
 
@@ -47,14 +48,14 @@ def told(verdict: Verdict) -> list[object]:
     return [getattr(verdict, name) for name in Verdict.__slots__ if name != "reservation"]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    folder: Path = tmp_path_factory.mktemp("redis")
-    with running_redis(folder) as running:
+@pytest.fixture(scope="module", params=StoreProgram)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    folder: Path = tmp_path_factory.mktemp("store")
+    with running_store(folder, program=request.param) as running:
         yield running
 
 
-async def follow(server: RedisServer, story: list[tuple[str, Any, Any]], bounds: tuple[Limits, Limits]) -> None:
+async def follow(server: StoreServer, story: list[tuple[str, Any, Any]], bounds: tuple[Limits, Limits]) -> None:
     server.command("FLUSHALL")
     time = [float(START)]
     server.command("SET", "clock", f"{START:.6f}")
@@ -86,5 +87,5 @@ async def follow(server: RedisServer, story: list[tuple[str, Any, Any]], bounds:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=stories, one=limits, other=limits)
-def test_same_verdicts(server: RedisServer, story: list[tuple[str, Any, Any]], one: Limits, other: Limits) -> None:
+def test_same_verdicts(server: StoreServer, story: list[tuple[str, Any, Any]], one: Limits, other: Limits) -> None:
     asyncio.run(follow(server, story, (one, other)))

@@ -15,11 +15,12 @@ from slipway_router.domain.callers.keys import Limits
 from tests.eventually import eventually
 from tests.fakes.upstream import Received, Reply, openai_like, upstream
 from tests.limited_callers import LIMITED_KEY
-from tests.redis_servers import RedisServer, redis
 from tests.router_replicas import RunningReplica, running_replica
 from tests.routers import chat
+from tests.store_programs import StoreProgram
+from tests.store_servers import StoreServer, store_server
 
-__all__ = ["redis"]
+__all__ = ["store_server"]
 pytestmark = pytest.mark.local
 
 CALLERS = 1000
@@ -39,8 +40,9 @@ async def storm(replicas: list[RunningReplica]) -> list[httpx2.Response]:
         return await asyncio.gather(*(ask(number) for number in range(CALLERS)))
 
 
-async def test_a_thousand_callers_at_two_routers(redis: RedisServer, tmp_path: Path) -> None:
-    features, limits = {"store": {"url": redis.url, "timeout": 5}}, Limits(requests_per_minute=LIMIT)
+@pytest.mark.parametrize("store_server", StoreProgram, indirect=True)
+async def test_a_thousand_callers_at_two_routers(store_server: StoreServer, tmp_path: Path) -> None:
+    features, limits = {"store": {"url": store_server.url, "timeout": 5}}, Limits(requests_per_minute=LIMIT)
     async with upstream() as engine:
         with (
             running_replica(tmp_path, engine.port, limits, features) as one,
@@ -60,8 +62,8 @@ async def test_a_thousand_callers_at_two_routers(redis: RedisServer, tmp_path: P
             assert left == list(range(LIMIT))
 
 
-async def test_tokens_are_settled_for_all_routers(redis: RedisServer, tmp_path: Path) -> None:
-    features, limits = {"store": {"url": redis.url, "timeout": 5}}, Limits(tokens_per_minute=2100)
+async def test_tokens_are_settled_for_all_routers(store_server: StoreServer, tmp_path: Path) -> None:
+    features, limits = {"store": {"url": store_server.url, "timeout": 5}}, Limits(tokens_per_minute=2100)
     async with upstream() as engine:
         with (
             running_replica(tmp_path, engine.port, limits, features) as one,
@@ -80,13 +82,13 @@ async def _eventually_admitted(replica: RunningReplica, **fields: Any) -> httpx2
     )
 
 
-async def test_places_of_a_killed_router_come_back(redis: RedisServer, tmp_path: Path) -> None:
+async def test_places_of_a_killed_router_come_back(store_server: StoreServer, tmp_path: Path) -> None:
     async def never_the_first(received: Received, reply: Reply) -> None:
         if len(engine.requests) == 1:
             await asyncio.Event().wait()
         await openai_like(received, reply)
 
-    features = {"store": {"url": redis.url, "timeout": 5}, "limits": {"lease": 3}}
+    features = {"store": {"url": store_server.url, "timeout": 5}, "limits": {"lease": 3}}
     limits = Limits(concurrent_requests=1)
     async with upstream(never_the_first) as engine:
         with (

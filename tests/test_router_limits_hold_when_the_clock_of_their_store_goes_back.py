@@ -7,9 +7,9 @@ from slipway_router.adapters.limits.shared import SharedLimiter
 from slipway_router.domain.callers.keys import Caller, Limits
 from slipway_router.domain.limits.headers import add_headers
 from slipway_router.domain.limits.verdict import COUNTED
-from tests.redis_servers import RedisServer, redis
+from tests.store_servers import StoreServer, store_server
 
-__all__ = ["redis"]
+__all__ = ["store_server"]
 pytestmark = pytest.mark.local
 
 START = 1_700_000_000
@@ -18,14 +18,14 @@ CLOCK = "local function now() return tonumber(redis.call('GET', 'clock')), 0 end
 
 
 @pytest.mark.parametrize("back", [1, 30, 60])
-async def test_a_refusal_is_told(redis: RedisServer, back: int) -> None:
+async def test_a_refusal_is_told(store_server: StoreServer, back: int) -> None:
     limits = Limits(requests_per_minute=1, tokens_per_minute=10)
     caller = Caller("ns/one", limits=limits)
-    shared = SharedLimiter(redis.url, prefix="test", timeout=10, watcher=LimitMetrics(), clock=CLOCK)
+    shared = SharedLimiter(store_server.url, prefix="test", timeout=10, watcher=LimitMetrics(), clock=CLOCK)
     try:
-        redis.command("SET", "clock", str(START + back))
+        store_server.command("SET", "clock", str(START + back))
         assert (await shared.reserve(caller, 10)).refusal is None
-        redis.command("SET", "clock", str(START))
+        store_server.command("SET", "clock", str(START))
         verdict = await shared.reserve(caller, 10)
     finally:
         await shared.close()

@@ -12,18 +12,21 @@ from slipway_router.app.options import Features
 from slipway_router.domain.callers.keys import Limits
 from tests.fakes.upstream import upstream
 from tests.limited_callers import LIMITED_KEY, limit
-from tests.redis_servers import RedisServer, redis
 from tests.routers import RouterUnderTest, chat, model, running_router
+from tests.store_programs import StoreProgram
+from tests.store_servers import StoreServer, store_server
 
-__all__ = ["redis"]
+__all__ = ["store_server"]
 pytestmark = pytest.mark.local
 
 LIMIT = 5
 
 
 @asynccontextmanager
-async def limited_router(redis: RedisServer, mode: str, limits: Limits) -> AsyncIterator[RouterUnderTest]:
-    features = Features.model_validate({"store": {"url": redis.url, "timeout": 2}, "limits": {"fail_mode": mode}})
+async def limited_router(store_server: StoreServer, mode: str, limits: Limits) -> AsyncIterator[RouterUnderTest]:
+    features = Features.model_validate(
+        {"store": {"url": store_server.url, "timeout": 2}, "limits": {"fail_mode": mode}}
+    )
     async with upstream() as engine, running_router([model("chat-a", engine.port)], features=features) as router:
         limit(router, limits)
         yield router
@@ -45,10 +48,11 @@ async def until_up(router: RouterUnderTest) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_closed_refuses_and_is_exact_again(redis: RedisServer) -> None:
-    async with limited_router(redis, "closed", Limits(requests_per_minute=LIMIT)) as router:
+@pytest.mark.parametrize("store_server", StoreProgram, indirect=True)
+async def test_closed_refuses_and_is_exact_again(store_server: StoreServer) -> None:
+    async with limited_router(store_server, "closed", Limits(requests_per_minute=LIMIT)) as router:
         assert await statuses(router, 2 * LIMIT) == [200] * LIMIT + [429] * LIMIT
-        redis.kill()
+        store_server.kill()
         answers = await asyncio.gather(*(ask(router) for _ in range(20)))
         assert {answer.status_code for answer in answers} == {503}
         assert {answer.json()["error"]["code"] for answer in answers} == {"limits_unavailable"}
@@ -56,44 +60,45 @@ async def test_closed_refuses_and_is_exact_again(redis: RedisServer) -> None:
         assert await router.metric("slipway_router_limit_store_up") == 0
         assert await router.metric("slipway_router_limit_store_errors_total", reason="unreachable") >= 1
         assert await router.metric("slipway_router_uncounted_requests_total") == 20
-        redis.start()
+        store_server.start()
         await until_up(router)
         # The store has forgotten what was counted; from here on it is exact.
         assert await statuses(router, 2 * LIMIT) == [200] * LIMIT + [429] * LIMIT
 
 
-async def test_open_serves_and_is_exact_again(redis: RedisServer) -> None:
-    async with limited_router(redis, "open", Limits(requests_per_minute=LIMIT)) as router:
+async def test_open_serves_and_is_exact_again(store_server: StoreServer) -> None:
+    async with limited_router(store_server, "open", Limits(requests_per_minute=LIMIT)) as router:
         assert await statuses(router, 2 * LIMIT) == [200] * LIMIT + [429] * LIMIT
-        redis.kill()
+        store_server.kill()
         answers = await asyncio.gather(*(ask(router) for _ in range(2 * LIMIT)))
         assert {answer.status_code for answer in answers} == {200}
         assert not any(name.startswith("x-ratelimit") for answer in answers for name in answer.headers)
-        redis.start()
+        store_server.start()
         await until_up(router)
         assert await statuses(router, 2 * LIMIT) == [200] * LIMIT + [429] * LIMIT
 
 
-async def test_a_restart_that_nobody_noticed_is_no_failure(redis: RedisServer) -> None:
-    async with limited_router(redis, "closed", Limits(requests_per_minute=LIMIT)) as router:
+async def test_a_restart_that_nobody_noticed_is_no_failure(store_server: StoreServer) -> None:
+    async with limited_router(store_server, "closed", Limits(requests_per_minute=LIMIT)) as router:
         assert await statuses(router, 1) == [200]
-        redis.kill()
-        redis.start()
+        store_server.kill()
+        store_server.start()
         assert await statuses(router, 2 * LIMIT) == [200] * LIMIT + [429] * LIMIT
         assert await router.metric("slipway_router_limit_store_errors_total") == 0
 
 
-async def test_forgotten_scripts_are_loaded_again(redis: RedisServer) -> None:
-    async with limited_router(redis, "closed", Limits(requests_per_minute=LIMIT)) as router:
+@pytest.mark.parametrize("store_server", StoreProgram, indirect=True)
+async def test_forgotten_scripts_are_loaded_again(store_server: StoreServer) -> None:
+    async with limited_router(store_server, "closed", Limits(requests_per_minute=LIMIT)) as router:
         assert await statuses(router, 2) == [200, 200]
-        redis.command("SCRIPT", "FLUSH")
+        store_server.command("SCRIPT", "FLUSH")
         assert await statuses(router, 2 * LIMIT) == [200] * (LIMIT - 2) + [429] * (LIMIT + 2)
 
 
-async def test_a_store_that_hangs_is_waited_for_once(redis: RedisServer) -> None:
-    async with limited_router(redis, "closed", Limits(requests_per_minute=LIMIT)) as router:
+async def test_a_store_that_hangs_is_waited_for_once(store_server: StoreServer) -> None:
+    async with limited_router(store_server, "closed", Limits(requests_per_minute=LIMIT)) as router:
         assert await statuses(router, 1) == [200]
-        redis.pause()
+        store_server.pause()
         begun = time.monotonic()
         assert await statuses(router, 20) == [503] * 20
         assert await router.metric("slipway_router_limit_store_up") == 0
@@ -102,24 +107,26 @@ async def test_a_store_that_hangs_is_waited_for_once(redis: RedisServer) -> None
         for _ in range(20):
             assert (await ask(router)).status_code == 503
         assert time.monotonic() - known < known - begun + 2
-        redis.resume()
+        store_server.resume()
         await until_up(router)
         # It took some of the calls that were given up, and counts them: never too little.
         assert (await statuses(router, 2 * LIMIT)).count(200) <= LIMIT
         assert await router.metric("slipway_router_limit_store_errors_total") == 1
 
 
-async def test_callers_without_limits_need_no_store(redis: RedisServer) -> None:
-    async with limited_router(redis, "closed", Limits()) as router:
-        redis.kill()
+async def test_callers_without_limits_need_no_store(store_server: StoreServer) -> None:
+    async with limited_router(store_server, "closed", Limits()) as router:
+        store_server.kill()
         assert await statuses(router, 3) == [200] * 3
         assert await router.metric("slipway_router_uncounted_requests_total") == 0
 
 
-async def test_a_caller_who_leaves_while_the_store_is_asked_keeps_no_place(redis: RedisServer) -> None:
-    async with limited_router(redis, "closed", Limits(concurrent_requests=1, tokens_per_minute=10_000)) as router:
+async def test_a_caller_who_leaves_while_the_store_is_asked_keeps_no_place(store_server: StoreServer) -> None:
+    async with limited_router(
+        store_server, "closed", Limits(concurrent_requests=1, tokens_per_minute=10_000)
+    ) as router:
         assert await statuses(router, 1) == [200]
-        redis.pause()
+        store_server.pause()
         _, writer = await asyncio.open_connection("127.0.0.1", router.router.port)
         body = b'{"model":"chat-a","messages":[]}'
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {LIMITED_KEY}\r\n"
@@ -130,7 +137,7 @@ async def test_a_caller_who_leaves_while_the_store_is_asked_keeps_no_place(redis
         while b'"status":499' not in router.log.getvalue():
             assert time.monotonic() < deadline
             await asyncio.sleep(0.005)
-        redis.resume()
+        store_server.resume()
         answer = await ask(router)
         while answer.status_code == 429:
             assert time.monotonic() < deadline

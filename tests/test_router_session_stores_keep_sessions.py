@@ -11,7 +11,8 @@ from slipway_router.adapters.sessions.sqlite import SqliteSessions
 from slipway_router.adapters.sessions.valkey import ValkeySessions
 from slipway_router.domain.api.sessions import Message, Messages, Session, SessionStore
 from slipway_router.domain.errors import ErrorCode, RequestError
-from tests.redis_servers import running_redis
+from tests.store_programs import StoreProgram
+from tests.store_servers import running_store
 
 pytestmark = pytest.mark.local
 
@@ -22,10 +23,10 @@ def session(number: int, owner: str = "default/a") -> Session:
     return Session(f"s{number}", owner, float(number), float(number), f"Title {number}", "chat-a")
 
 
-@pytest.fixture(params=["memory", "file", "valkey"])
+@pytest.fixture(params=["memory", "file", *StoreProgram])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SessionStore]:
-    if request.param == "valkey":
-        with running_redis(tmp_path) as server:
+    if isinstance(request.param, StoreProgram):
+        with running_store(tmp_path, program=request.param) as server:
             async with closing(ValkeySessions(server.url, "test", 2.0, 5)) as kept:
                 yield kept
     else:
@@ -116,7 +117,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_store_that_is_away_is_told_and_comes_back(tmp_path: Path) -> None:
-    with running_redis(tmp_path) as server:
+    with running_store(tmp_path) as server:
         async with closing(ValkeySessions(server.url, "test", 1.0, 5)) as store:
             await store.add(session(1))
             server.kill()

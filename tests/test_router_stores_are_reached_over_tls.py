@@ -12,7 +12,7 @@ from slipway_router.app.options import StoreOptions
 from slipway_router.domain.callers.keys import Caller, Limits
 from slipway_router.domain.limits.verdict import LimitsUnavailableError, Verdict
 from tests.cluster import pki
-from tests.redis_servers import RedisServer, running_redis
+from tests.store_servers import StoreServer, running_store
 
 pytestmark = pytest.mark.local
 
@@ -27,8 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["right", "wrong"])
-def server(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> Iterator[RedisServer]:
-    with running_redis(tmp_path, (folder / f"{request.param}.crt", folder / f"{request.param}.key")) as running:
+def server(request: pytest.FixtureRequest, folder: Path, tmp_path: Path) -> Iterator[StoreServer]:
+    with running_store(tmp_path, (folder / f"{request.param}.crt", folder / f"{request.param}.key")) as running:
         yield running
 
 
@@ -41,18 +41,18 @@ async def reserve(url: str) -> Verdict:
 
 
 @pytest.mark.parametrize("server", ["right"], indirect=True)
-async def test_a_trusted_certificate_with_the_right_name(server: RedisServer, folder: Path) -> None:
+async def test_a_trusted_certificate_with_the_right_name(server: StoreServer, folder: Path) -> None:
     verdict = await reserve(f"rediss://localhost:{server.tls_port}/0?ssl_ca_certs={folder / AUTHORITY}")
     assert (verdict.refusal, verdict.requests_left) == (None, 1)
 
 
 @pytest.mark.parametrize("server", ["wrong"], indirect=True)
-async def test_another_name_is_refused(server: RedisServer, folder: Path) -> None:
+async def test_another_name_is_refused(server: StoreServer, folder: Path) -> None:
     with pytest.raises(LimitsUnavailableError, match="Hostname mismatch"):
         await reserve(f"rediss://localhost:{server.tls_port}/0?ssl_ca_certs={folder / AUTHORITY}")
 
 
 @pytest.mark.parametrize("server", ["right"], indirect=True)
-async def test_an_unknown_authority_is_refused(server: RedisServer) -> None:
+async def test_an_unknown_authority_is_refused(server: StoreServer) -> None:
     with pytest.raises(LimitsUnavailableError, match="certificate verify failed"):
         await asyncio.wait_for(reserve(f"valkeys://localhost:{server.tls_port}/0"), 20)

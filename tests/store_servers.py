@@ -1,6 +1,5 @@
 """Real Valkey or Redis servers on loopback, each with nothing kept on disk."""
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,30 +11,19 @@ from typing import Final
 
 import pytest
 
-from tests.cluster.debian import Package, ensure
-from tests.cluster.progress import Progress
 from tests.eventually import eventually
 from tests.runtimes import free_port
+from tests.store_programs import StoreProgram, store_program
 
-_PACKAGES: Final = (Package("redis-server", "redis-server"),)
 _END_SECONDS: Final = 10
 
 
-def server_program() -> str:
-    """A Valkey server if there is one, else Redis's, installed if need be."""
-    found = shutil.which("valkey-server") or shutil.which("redis-server")
-    if found is None:
-        ensure(_PACKAGES, Progress())
-        found = shutil.which("redis-server")
-    assert found is not None
-    return found
-
-
 @dataclass
-class RedisServer:
+class StoreServer:
     """A server that can be killed and started again on its port; it forgets everything then."""
 
     folder: Path
+    program: StoreProgram = StoreProgram.VALKEY
     port: int = field(default_factory=free_port)
     certificate: tuple[Path, Path] | None = None
     """And its key, for a port with TLS."""
@@ -47,13 +35,21 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = [server_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        command = [
+            store_program(self.program),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(self.folder),
+        ]
         command += ["--save", "", "--appendonly", "no", "--daemonize", "no"]
         if self.certificate is not None:
             certificate, key = map(str, self.certificate)
             command += ["--tls-port", str(self.tls_port), "--tls-auth-clients", "no"]
             command += ["--tls-cert-file", certificate, "--tls-key-file", key]
-        with (self.folder / "redis.log").open("ab") as log:
+        with (self.folder / "store.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         eventually("the store answers", lambda: self.command("PING"), b"+PONG\r\n".__eq__, within=10, every=0.02)
 
@@ -83,9 +79,11 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(folder: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[RedisServer]:
+def running_store(
+    folder: Path, certificate: tuple[Path, Path] | None = None, program: StoreProgram = StoreProgram.VALKEY
+) -> Iterator[StoreServer]:
     """A server for the length of a ``with`` block."""
-    server = RedisServer(folder, certificate=certificate)
+    server = StoreServer(folder, program, certificate=certificate)
     server.start()
     try:
         yield server
@@ -94,7 +92,7 @@ def running_redis(folder: Path, certificate: tuple[Path, Path] | None = None) ->
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server of the test's own."""
-    with running_redis(tmp_path) as server:
+def store_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreServer]:
+    """A server of the test's own: Valkey, or what the test is parametrized with."""
+    with running_store(tmp_path, program=getattr(request, "param", StoreProgram.VALKEY)) as server:
         yield server
