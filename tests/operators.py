@@ -17,7 +17,7 @@ from slipway_operator.domain.images import EngineImage
 from slipway_operator.domain.metrics_api.state import Keda, RegistrationState
 from slipway_operator.domain.plan import PlanSettings
 from slipway_operator.domain.resources import API_KEY, MODEL_DEPLOYMENT, SECRET, Manifest, Ref
-from tests.fakes.cluster import FakeCluster, FakeGpus, FakeWorld
+from tests.fakes.cluster import FakeCluster, FakeGpus, FakeRouters, FakeWorld
 from tests.fakes.runtimes import FakeRuntimes, FakeStartObserver
 
 REGISTRY = "registry.example/slipway-runtime"
@@ -67,7 +67,8 @@ class Operator:
         self.gpus = FakeGpus()
         self.asked = Runtimes(self.runtimes, self._enqueue)
         self.starts = FakeStartObserver()
-        self.provider_keys = ProviderKeys(self.world, cluster, PROVIDER_KEYS, self._enqueue)
+        self.routers = FakeRouters()
+        self.provider_keys = ProviderKeys(self.world, cluster, self.routers, PROVIDER_KEYS, self._enqueue)
         parts = ModelParts(
             self.asked,
             Startups(self.starts, self.clock.now),

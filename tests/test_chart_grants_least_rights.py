@@ -64,7 +64,7 @@ def test_named_namespaces_get_the_rights_that_the_cluster_would_but_on_nodes(hel
         assert not rights[1] - rights[0]
 
 
-def test_at_home_the_operator_has_its_lease_and_the_keys_of_providers(helm: Helm) -> None:
+def test_at_home_the_operator_has_its_lease_the_keys_of_providers_and_routers(helm: Helm) -> None:
     home = of_kind(helm.render("watchNamespaces={team-a}"), "Role")["slipway-operator-home"]
     assert {
         (right, *rule.get("resourceNames", ())) for rule in home["rules"] for right in _rights({"rules": [rule]})
@@ -73,6 +73,7 @@ def test_at_home_the_operator_has_its_lease_and_the_keys_of_providers(helm: Helm
         (("coordination.k8s.io", "leases", "get"), "slipway-operator"),
         (("coordination.k8s.io", "leases", "update"), "slipway-operator"),
         *((("", "secrets", verb), "slipway-provider-keys") for verb in ("create", "get", "patch")),
+        *((("", "pods", verb),) for verb in ("list", "patch")),
     }
 
 

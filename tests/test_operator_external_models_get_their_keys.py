@@ -121,6 +121,20 @@ def test_a_changed_key_is_copied_again() -> None:
     assert copies(cluster) == {"models.m": b"sk-2"}
 
 
+def test_routers_are_shown_what_has_changed() -> None:
+    cluster = FakeCluster()
+    cluster.put(secret())
+    cluster.put(external())
+    operator = Operator(cluster)
+    work(operator, "m")
+    first = cluster.objects[PROVIDER_KEYS]["metadata"]["resourceVersion"]
+    cluster.put(secret(b"sk-2"))
+    operator.pass_over_provider_keys()
+    second = cluster.objects[PROVIDER_KEYS]["metadata"]["resourceVersion"]
+    operator.pass_over_provider_keys()
+    assert operator.routers.shown == [first, second]
+
+
 def test_a_copy_goes_with_its_model() -> None:
     cluster = FakeCluster()
     cluster.put(secret())
@@ -171,6 +185,20 @@ def test_once_all_is_right_nothing_is_written() -> None:
     work(operator, "m")
     work(Operator(cluster), "m")
     assert cluster.writes[settled:] == []
+
+
+def test_a_missing_secret_is_soon_looked_for_again() -> None:
+    cluster = FakeCluster()
+    cluster.put(external())
+    operator = Operator(cluster)
+    work(operator, "m")
+    assert [operator.pass_over_provider_keys() for _ in range(5)] == [2.0, 4.0, 8.0, 16.0, 30.0]
+    cluster.put(external("other", secret="another"))
+    work(operator, "other")
+    assert operator.pass_over_provider_keys() == 2.0
+    cluster.put(secret())
+    cluster.put(secret(name="another"))
+    assert operator.pass_over_provider_keys() == 30.0
 
 
 def test_without_external_models_nobody_looks_again() -> None:

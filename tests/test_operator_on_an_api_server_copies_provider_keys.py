@@ -1,6 +1,8 @@
 """On a real API server, with the rights of the chart for one namespace: an external model's key goes to routers."""
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from tests.operator_process import grant_operator_rights
 
 pytestmark = pytest.mark.apiserver
 
+SERVICE_ACCOUNT = "provider-keys-test"
+SHOWN = "slipway.dev/provider-keys-version"
 MODEL = """
 apiVersion: slipway.dev/v1alpha1
 kind: ModelDeployment
@@ -39,6 +43,32 @@ def copies(kubectl: Kubectl) -> dict[str, str]:
     return {name: base64.b64decode(value).decode() for name, value in data.items()}
 
 
+def pod(name: str, app: str) -> dict[str, Any]:
+    spec = {
+        "containers": [{"name": "main", "image": "example/router:1"}],
+        "serviceAccountName": SERVICE_ACCOUNT,
+        "automountServiceAccountToken": False,
+    }
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": app}}, "spec": spec}
+
+
+@contextmanager
+def pods(kubectl: Kubectl) -> Iterator[None]:
+    """Two of routers and another one, beside the operator."""
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": SERVICE_ACCOUNT}}
+    items = [account, pod("r1", "router"), pod("r2", "router"), pod("other", "other")]
+    manifests = "---\n".join(map(yaml.safe_dump, items))
+    kubectl("apply", "-n", SYSTEM_NAMESPACE, "-f", "-", stdin=manifests)
+    yield
+    kubectl("delete", "-n", SYSTEM_NAMESPACE, "-f", "-", "--grace-period=0", "--force", stdin=manifests)
+
+
+def shown(kubectl: Kubectl) -> dict[str, str]:
+    """The versions of the copies that kubelets are to show, by pod."""
+    metadata = [item["metadata"] for item in kubectl.get("pods", "-n", SYSTEM_NAMESPACE)["items"]]
+    return {each["name"]: each["annotations"][SHOWN] for each in metadata if SHOWN in each["annotations"]}
+
+
 def test_the_copy_follows_secret_and_model(
     custom_resources: ApiServer, helm: Helm, apiserver_namespace: str, tmp_path: Path
 ) -> None:
@@ -48,6 +78,7 @@ def test_the_copy_follows_secret_and_model(
         "SLIPWAY_WATCH_NAMESPACES": apiserver_namespace,
         "SLIPWAY_LEASE_NAME": "keys-operator",
         "SLIPWAY_PROVIDER_KEYS_SECRET": "keys-provider-keys",
+        "SLIPWAY_ROUTER_SELECTOR": "app=router",
     }
 
     def ready() -> dict[str, Any]:
@@ -57,13 +88,15 @@ def test_the_copy_follows_secret_and_model(
     def apply(manifest: str) -> None:
         kubectl("apply", "-n", apiserver_namespace, "-f", "-", stdin=manifest)
 
-    with rights.running(tmp_path, "keys", **settings) as operator:
+    with pods(kubectl), rights.running(tmp_path, "keys", **settings) as operator:
         apply(MODEL)
         missing = eventually("the model says what is missing", ready, bool, within=30)
         assert (missing["status"], missing["reason"]) == ("False", "SecretNotFound")
         apply(secret("sk-1"))
         eventually("the model is ready", ready, lambda seen: seen["status"] == "True", within=40)
         assert copies(kubectl) == {f"{apiserver_namespace}.gpt": "sk-1"}
+        version = kubectl.get("secret", "keys-provider-keys", "-n", SYSTEM_NAMESPACE)["metadata"]["resourceVersion"]
+        assert shown(kubectl) == {"r1": version, "r2": version}
         table = kubectl("get", "mdep", "gpt", "-n", apiserver_namespace).splitlines()
         assert table[1].split()[:4] == ["gpt", "https://api.example.com/v1", "external", "Ready"]
         kubectl("delete", "mdep", "gpt", "-n", apiserver_namespace)

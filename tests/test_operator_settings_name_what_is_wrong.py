@@ -50,6 +50,7 @@ def test_everything_has_a_default() -> None:
     settings = Settings.from_env({})
     assert settings.metrics is None
     assert (settings.runtime_images, settings.namespaces, settings.health_port) == ({}, (), 9090)
+    assert settings.router_selector == "app.kubernetes.io/name=slipway-router"
     assert settings.lease_timing.renew_deadline < settings.lease_timing.duration
 
 
@@ -75,6 +76,5 @@ def test_what_is_set_is_read() -> None:
         443,
         "slipway-metrics-api",
         "slipway-metrics-api",
-        "app.kubernetes.io/name=slipway-router",
         9090,
     )

@@ -233,6 +233,16 @@ class FakeGpus:
         return self.free
 
 
+class FakeRouters:
+    """The port ``Routers``: which versions of the provider keys they were to see."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    async def show_provider_keys(self, version: str) -> None:
+        self.shown.append(version)
+
+
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Fields by their path; items of a list with names are fields of their own, other lists are one value."""
     if isinstance(value, Mapping) and (value or not path):

@@ -21,6 +21,7 @@ from slipway_operator.adapters.lease import Lease
 from slipway_operator.adapters.metrics import Metrics
 from slipway_operator.adapters.metrics_api.registration import KubernetesRegistration
 from slipway_operator.adapters.metrics_api.router_pods import RouterPlace
+from slipway_operator.adapters.routers import KubernetesRouters
 from slipway_operator.adapters.runtime_states import asking_runtimes
 from slipway_operator.app.keys import KeyReconciler, RouteReconciler
 from slipway_operator.app.metrics_api.serve import MetricsApi, MetricsApiSettings
@@ -65,7 +66,7 @@ def build_metrics_api(settings: Settings, api: KubeApi) -> MetricsApi | None:
         return None
     service = ServiceReference(home, options.service, options.service_port)
     registration = KubernetesRegistration(api, service, Ref(SECRET, home, options.secret), utc_now, options.owner)
-    routers = RouterPlace(home, options.router_selector, options.router_port)
+    routers = RouterPlace(home, settings.router_selector, options.router_port)
     place = MetricsApiSettings(options.host, options.port, routers, settings.namespaces)
     return MetricsApi(place, api, registration, utc_now)
 
@@ -169,7 +170,8 @@ async def _lead(
     keda = Keda(settings.prometheus_url, await keda_served(api)) if settings.prometheus_url is not None else None
     changed, watched = asyncio.Event(), keda is not None and keda.served
     secret = Ref(SECRET, settings.lease_namespace, settings.provider_keys_secret)
-    provider_keys = ProviderKeys(world, cluster, secret, queue.add_after)
+    routers = KubernetesRouters(api, settings.lease_namespace, settings.router_selector)
+    provider_keys = ProviderKeys(world, cluster, routers, secret, queue.add_after)
     registration = partial(_registration, settings, metrics_api)
     rollouts = Rollouts(KubernetesGpus(api))
     parts = ModelParts(asked, startups, sleeping, rollouts, provider_keys, registration, keda)

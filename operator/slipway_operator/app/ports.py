@@ -75,6 +75,14 @@ class Cluster(Protocol):
         ...
 
 
+class Routers(Protocol):
+    """The routers' pods."""
+
+    async def show_provider_keys(self, version: str) -> None:
+        """Have them see the provider keys of this ``resourceVersion`` soon. Raises nothing: they see them some time."""
+        ...
+
+
 class Gpus(Protocol):
     """The GPUs of the cluster's nodes."""
 

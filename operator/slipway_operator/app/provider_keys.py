@@ -8,9 +8,10 @@ from pydantic import ValidationError
 from slipway_crds.conditions import Reason
 from slipway_crds.model_deployment import ModelDeployment
 from slipway_crds.names import child_name
-from slipway_operator.app.ports import Cluster, World
+from slipway_operator.app.ports import Cluster, Routers, World
 from slipway_operator.domain.errors import ClusterError, RefusedError
 from slipway_operator.domain.external import (
+    FIRST_LOOK_SECONDS,
     LOOK_AGAIN_SECONDS,
     ProviderKey,
     provider_key_of,
@@ -26,13 +27,18 @@ _GATHER_SECONDS: Final = 0.1
 class ProviderKeys:
     """Copies the keys of external models to where routers mount them. The Secret has no other writer."""
 
-    def __init__(self, world: World, cluster: Cluster, secret: Ref, enqueue: Callable[[Ref, float], None]) -> None:
+    def __init__(
+        self, world: World, cluster: Cluster, routers: Routers, secret: Ref, enqueue: Callable[[Ref, float], None]
+    ) -> None:
         self._world = world
         self._cluster = cluster
+        self._routers = routers
         self._secret = secret
         self._enqueue = enqueue
         self._wanted: dict[Ref, ProviderKey] = {}
         self._found: dict[ProviderKey, Diagnosis | None] = {}
+        self._missing: set[ProviderKey] = set()
+        self._pause = LOOK_AGAIN_SECONDS
         self._looked = False
 
     def follow(self, key: Ref, model: ModelDeployment | None) -> None:
@@ -78,7 +84,14 @@ class ProviderKeys:
             raise
         self._publish(owners, found)
         self._looked = True
-        return LOOK_AGAIN_SECONDS if owners else None
+        return self._next_look(found) if owners else None
+
+    def _next_look(self, found: Mapping[ProviderKey, Diagnosis | None]) -> float:
+        """Seconds. Short at first for what is missing: it may come with what is just being applied."""
+        missing = {wanted for wanted, problem in found.items() if problem and problem.reason is Reason.SECRET_NOT_FOUND}
+        self._pause = FIRST_LOOK_SECONDS if missing != self._missing else min(2 * self._pause, LOOK_AGAIN_SECONDS)
+        self._missing = missing
+        return self._pause if missing else LOOK_AGAIN_SECONDS
 
     def _all_wanted(self) -> list[tuple[Ref, ProviderKey]]:
         found = []
@@ -102,7 +115,8 @@ class ProviderKeys:
     async def _write(self, entries: Mapping[str, str]) -> None:
         live = await self._cluster.read(self._secret)
         if (live or {}).get("data", {}) != entries:
-            await self._cluster.apply(provider_keys_secret(self._secret, entries), force=True)
+            version = await self._cluster.apply(provider_keys_secret(self._secret, entries), force=True)
+            await self._routers.show_provider_keys(version)
 
     def _publish(self, owners: Mapping[ProviderKey, Ref], found: Mapping[ProviderKey, Diagnosis | None]) -> None:
         news = [wanted for wanted in found if wanted not in self._found or self._found[wanted] != found[wanted]]

@@ -40,11 +40,8 @@ class MetricsOptions:
     """``SLIPWAY_METRICS_SECRET``: the Secret, beside the Lease, with its certificate. Default: slipway-metrics-api."""
     owner: str | None
     """``SLIPWAY_METRICS_OWNER``: the ClusterRole with which its registration goes. Default: none, it stays."""
-    router_selector: str
-    """``SLIPWAY_ROUTER_SELECTOR``: labels of the routers' pods, beside the Lease.
-    Default: app.kubernetes.io/name=slipway-router."""
     router_port: int
-    """``SLIPWAY_ROUTER_PORT``: their admin port. Default: 9090."""
+    """``SLIPWAY_ROUTER_PORT``: the admin port of routers. Default: 9090."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,9 @@ class Settings:
     provider_keys_secret: str
     """``SLIPWAY_PROVIDER_KEYS_SECRET``: the Secret, beside the Lease, with the keys of external models for routers.
     Default: slipway-provider-keys."""
+    router_selector: str
+    """``SLIPWAY_ROUTER_SELECTOR``: labels of the routers' pods, beside the Lease.
+    Default: app.kubernetes.io/name=slipway-router."""
     metrics_mode: str
     """``SLIPWAY_METRICS_MODE``: with ``builtin``, it serves custom.metrics.k8s.io; with ``prometheus-adapter``, that
     does; with ``keda``, KEDA scales models; with ``none``, only CPU and memory do. Default: none."""
@@ -105,6 +105,7 @@ class Settings:
             lease_name=environ.get(f"{_PREFIX}LEASE_NAME", "slipway-operator"),
             lease_timing=_lease_timing(environ.get(f"{_PREFIX}LEASE_DURATION", "15s")),
             provider_keys_secret=environ.get(f"{_PREFIX}PROVIDER_KEYS_SECRET", "slipway-provider-keys"),
+            router_selector=environ.get(f"{_PREFIX}ROUTER_SELECTOR", "app.kubernetes.io/name=slipway-router"),
             metrics_mode=_one_of(environ, "METRICS_MODE", _METRICS_MODES),
             metrics=_metrics(environ),
             prometheus_url=_prometheus_url(environ),
@@ -124,7 +125,6 @@ def _metrics(environ: Mapping[str, str]) -> MetricsOptions | None:
         service_port=_integer(environ, "METRICS_SERVICE_PORT", default=443, least=1, most=65535),
         secret=environ.get(f"{_PREFIX}METRICS_SECRET", "slipway-metrics-api"),
         owner=environ.get(f"{_PREFIX}METRICS_OWNER") or None,
-        router_selector=environ.get(f"{_PREFIX}ROUTER_SELECTOR", "app.kubernetes.io/name=slipway-router"),
         router_port=_integer(environ, "ROUTER_PORT", default=9090, least=1, most=65535),
     )
 

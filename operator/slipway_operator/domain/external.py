@@ -21,6 +21,8 @@ from slipway_operator.domain.resources import SECRET, Manifest, Ref
 
 LOOK_AGAIN_SECONDS: Final = 30.0
 """Nothing tells when somebody else's Secret changes: only Slipway's own are watched."""
+FIRST_LOOK_SECONDS: Final = 1.0
+"""For a Secret that is missing; each time twice as long."""
 _LONGEST_ENTRY_NAME: Final = 253
 """Of a key in a Secret's data (k8s.io/apimachinery, IsConfigMapKey)."""
 _LONGEST_KEY: Final = 8192
