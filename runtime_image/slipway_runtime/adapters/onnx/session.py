@@ -19,6 +19,9 @@ Integers = npt.NDArray[np.int64]
 _KNOWN_INPUTS: Final = frozenset({"input_ids", "attention_mask", "token_type_ids", "position_ids"})
 _BY_TOKEN: Final = ("last_hidden_state", "token_embeddings")
 _RANK_OF_POOLED: Final = 2
+_SLOW_FUSIONS_ON_CPU: Final = ("SkipLayerNormFusion",)
+"""ONNX Runtime's optimizers that cost time: its SkipLayerNormalization takes four times as long on a CPU as the Add and
+the LayerNormalization that it replaces, an eighth of the whole run of a BERT model in float32 (ONNX Runtime 1.31)."""
 
 
 class Graph:
@@ -83,7 +86,12 @@ def _session(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=list(providers))
+        return onnxruntime.InferenceSession(
+            str(path),
+            settings,
+            providers=list(providers),
+            disabled_optimizers=_SLOW_FUSIONS_ON_CPU if tuple(providers) == (CPU_PROVIDER,) else None,
+        )
     except Exception as error:  # onnxruntime's exceptions have no common base of their own
         if providers[0] != CPU_PROVIDER and "provider" in str(error).lower():
             return _session(path, threads, (CPU_PROVIDER,))
