@@ -1,8 +1,10 @@
 """Uvicorn, started on a socket that is already bound: a taken port is an error of ours, not an exit of uvicorn's."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -24,8 +26,49 @@ class QuietServer(uvicorn.Server):
         yield
 
 
+class HeadWithBody:
+    """A transport that sends the head of an answer together with what follows it at once.
+
+    Uvicorn writes them one after the other, and uvloop sends each write by a system call of its own, which costs more
+    than most of what else a short answer takes. A head that nothing follows goes out in the loop's next turn.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self._call_soon = asyncio.get_running_loop().call_soon
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``, now or in the loop's next turn."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines((head, data))
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._call_soon(self._send_head)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Send what is left, then close."""
+        self._send_head()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _send_head(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+
 class Protocol(HttpToolsProtocol):
     """Shows applications the transport that a request came by, as the extension ``slipway.transport``."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin a connection."""
+        super().connection_made(cast("asyncio.Transport", HeadWithBody(transport)))
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -62,6 +105,7 @@ def make_server(app: ASGIApp) -> QuietServer:
         log_config=None,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,
         backlog=BACKLOG,
     )
     return QuietServer(config)
