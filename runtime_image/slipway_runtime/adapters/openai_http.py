@@ -12,6 +12,7 @@ from starlette.responses import Response
 from slipway_runtime.domain.openai import ApiError
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+_UNWATCHED_SECONDS = 0.1
 _GONE = 499  # nginx's code for a caller that closed its connection; nobody receives it.
 
 Result = TypeVar("Result")
@@ -49,22 +50,52 @@ async def read_json(request: Request, limit: int = MAX_BODY_BYTES) -> dict[str, 
 
 
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of ``work``, which is cancelled as soon as the caller hangs up (then raises ClientDisconnect).
+    """The result of ``work``, which is cancelled when the caller hangs up (then raises ClientDisconnect).
 
-    To be used after the body has been read: what is received then can only be the end of the connection.
+    To be used after the body has been read: what is received then can only be the end of the connection. It is looked
+    for once ``work`` has taken a while: to look costs more than short work is worth.
     """
-    working = asyncio.ensure_future(work)
-    hang_up = asyncio.ensure_future(_hang_up(request))
+    watch = _Watch(request)
     try:
-        await asyncio.wait({working, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
+        return await work
+    except asyncio.CancelledError:
+        if watch.took_back():
+            raise ClientDisconnect from None
+        raise
     finally:
-        working.cancel()
-        hang_up.cancel()
-        # Its exception holds this frame, which would hold it in turn, and the request's body until that is collected.
-        del working
+        watch.end()
+
+
+class _Watch:
+    """Cancels the current task when the caller of ``request`` hangs up, until ``end`` is called."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._task = asyncio.current_task()
+        self._cancelled = False
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED_SECONDS, self._begin)
+
+    def took_back(self) -> bool:
+        """Whether it was this watch that cancelled the task, which is then no longer held to be cancelled."""
+        if self._cancelled and self._task is not None:
+            self._task.uncancel()
+        return self._cancelled
+
+    def end(self) -> None:
+        """Watch no longer."""
+        self._task = None
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    def _begin(self) -> None:
+        self._watching = asyncio.create_task(_hang_up(self._request))
+        self._watching.add_done_callback(self._on_hang_up)
+
+    def _on_hang_up(self, watching: "asyncio.Task[None]") -> None:
+        if self._task is not None and not watching.cancelled():
+            self._cancelled = self._task.cancel()
 
 
 async def _hang_up(request: Request) -> None:
