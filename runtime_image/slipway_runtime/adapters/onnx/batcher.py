@@ -24,6 +24,9 @@ _WINDOW: Final = 4096
 _NICENESS: Final = 10
 """Of the threads that compute, beside those that read requests, tokenise and write answers."""
 
+OVERLOADED: Final = "engine_overloaded"
+"""Code of the error that callers get when too much waits."""
+
 Run = Callable[[Sequence[Row]], list[Floats]]
 
 
@@ -52,23 +55,24 @@ class Computed:
     """Seconds that the runs took which they were part of."""
 
 
-@dataclass(slots=True)
-class _Job:
+@dataclass(slots=True, eq=False)
+class Job:
     """One request: its result is complete when no sequence of it is missing."""
 
     loop: asyncio.AbstractEventLoop
     """The same for all jobs: that of the data port."""
     done: "asyncio.Future[Computed]"
-    missing: int
+    missing: int = 0
+    dropped: bool = False
     values: dict[int, Floats] = field(default_factory=dict)
-    since: float = field(default_factory=time.perf_counter)
+    since: float = 0.0
     begun: float = 0.0
     inference: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    job: _Job
+    job: Job
     position: int
     row: Row
 
@@ -88,33 +92,45 @@ class Batcher:
         for number in range(limits.workers):
             threading.Thread(target=self._work, name=f"inference-{number}", daemon=True).start()
 
-    async def submit(self, rows: Sequence[Row]) -> Computed:
-        """The results of ``rows``. Raises ApiError (429) when too much waits already."""
+    async def submit(self, prepare: Callable[[Job], object]) -> Computed:
+        """The results of the rows that ``prepare`` has put in line for the job it is given, from whatever thread.
+
+        Raises what the job was broken off with.
+        """
         loop = asyncio.get_running_loop()
-        job = _Job(loop, loop.create_future(), len(rows))
-        items = [_Item(job, position, row) for position, row in enumerate(rows)]
-        self._enqueue(items, sum(map(len, rows)))
+        job = Job(loop, loop.create_future())
+        prepare(job)
         try:
             return await job.done
         except asyncio.CancelledError:
             self._drop([job])
             raise
 
+    def enqueue(self, job: Job, rows: Sequence[Row]) -> None:
+        """Put ``rows``, all that ``job`` consists of, in line. Raises ApiError (429) when too much waits already."""
+        items = [_Item(job, position, row) for position, row in enumerate(rows)]
+        tokens = sum(map(len, rows))
+        with self._changed:
+            if job.dropped:
+                return
+            # A request on its own is let in whatever its size: it can never fit better later.
+            if self._queued_tokens and self._queued_tokens + tokens > self._limits.queue_tokens:
+                message = "too much is waiting for this model; try again shortly"
+                raise ApiError(429, message, kind="rate_limit_error", code=OVERLOADED, retry_after=1)
+            job.missing, job.since = len(items), time.perf_counter()
+            self._waiting.extend(items)
+            self._set_queued(self._queued_tokens + tokens)
+            self._changed.notify(len(items))
+
+    def break_off(self, job: Job, error: Exception) -> None:
+        """Fail ``job`` with ``error``."""
+        job.loop.call_soon_threadsafe(_break_off, job, error)
+
     def close(self) -> None:
         """End the threads after their current batches."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-
-    def _enqueue(self, items: list[_Item], tokens: int) -> None:
-        with self._changed:
-            # A request on its own is let in whatever its size: it can never fit better later.
-            if self._queued_tokens and self._queued_tokens + tokens > self._limits.queue_tokens:
-                message = "too much is waiting for this model; try again shortly"
-                raise ApiError(429, message, kind="rate_limit_error", code="engine_overloaded", retry_after=1)
-            self._waiting.extend(items)
-            self._set_queued(self._queued_tokens + tokens)
-            self._changed.notify(len(items))
 
     def _set_queued(self, tokens: int) -> None:
         self._queued_tokens = tokens
@@ -149,11 +165,12 @@ class Batcher:
             self._set_queued(self._queued_tokens - sum(lengths[index] for index in chosen))
             return [near[index] for index in chosen]
 
-    def _drop(self, jobs: Sequence[_Job]) -> None:
+    def _drop(self, jobs: Sequence[Job]) -> None:
         """Forget what waits of ``jobs``."""
-        dropped = {id(job) for job in jobs}
         with self._changed:
-            kept = [item for item in self._waiting if id(item.job) not in dropped]
+            for job in jobs:
+                job.dropped = True
+            kept = [item for item in self._waiting if not item.job.dropped]
             if len(kept) < len(self._waiting):
                 self._waiting = kept
                 self._set_queued(sum(len(item.row) for item in kept))
@@ -175,7 +192,7 @@ class Batcher:
         jobs = _jobs(batch)
         self._drop(jobs)
         for job in jobs:
-            job.loop.call_soon_threadsafe(_break_off, job, error)
+            self.break_off(job, error)
 
 
 def _step_back() -> None:
@@ -184,17 +201,17 @@ def _step_back() -> None:
         os.nice(_NICENESS)
 
 
-def _jobs(batch: Sequence[_Item]) -> list[_Job]:
-    return list({id(item.job): item.job for item in batch}.values())
+def _jobs(batch: Sequence[_Item]) -> list[Job]:
+    return list(dict.fromkeys(item.job for item in batch))
 
 
-def _complete(jobs: Sequence[_Job]) -> None:
+def _complete(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if not job.done.done():
             values = [job.values[position] for position in range(len(job.values))]
             job.done.set_result(Computed(values, job.begun - job.since, job.inference))
 
 
-def _break_off(job: _Job, error: Exception) -> None:
+def _break_off(job: Job, error: Exception) -> None:
     if not job.done.done():
         job.done.set_exception(error)

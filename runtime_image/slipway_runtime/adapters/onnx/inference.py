@@ -5,12 +5,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, TypeVar
 
 import numpy as np
 
-from slipway_runtime.adapters.onnx.batcher import Batcher
+from slipway_runtime.adapters.onnx.batcher import OVERLOADED, Batcher, Job
 from slipway_runtime.adapters.onnx.metrics import RequestMetrics, Timing
 from slipway_runtime.adapters.onnx.model import OnnxModel, unit
 from slipway_runtime.adapters.onnx.session import Floats
@@ -67,13 +66,11 @@ class Inference:
         Raises ApiError. Cancelling it drops what has not been run.
         """
         self._metrics.began(subject, len(inputs))
-        begun = time.perf_counter()
-        rows = await self._tokenized(inputs, options)
-        tokenization = time.perf_counter() - begun
+        work = _Tokenizing(self._model.tokenizer, self._batcher, self._tokenizing, inputs, options)
         try:
-            computed = await self._batcher.submit(rows)
-        except ApiError:
-            self._metrics.failed("overloaded")
+            computed = await self._batcher.submit(work.begin)
+        except ApiError as error:
+            self._metrics.failed("overloaded" if error.body["error"]["code"] == OVERLOADED else "tokenization")
             raise
         except asyncio.CancelledError:
             self._metrics.failed("dropped")
@@ -81,9 +78,9 @@ class Inference:
         except Exception:
             self._metrics.failed("inference")
             raise
-        timing = Timing(tokenization, computed.queue, computed.inference)
-        lengths = [len(row) for row in rows]
-        self._metrics.succeeded(subject, lengths, timing, time.perf_counter() - begun)
+        timing = Timing(work.seconds, computed.queue, computed.inference)
+        lengths = [len(row) for row in work.rows]
+        self._metrics.succeeded(subject, lengths, timing, time.perf_counter() - work.begun)
         return Outcome(computed.values, lengths, timing)
 
     async def with_tokenizer(self, work: Callable[[TextTokenizer], Result]) -> Result:
@@ -91,20 +88,48 @@ class Inference:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._tokenizing, work, self._model.tokenizer)
 
-    async def _tokenized(self, inputs: Sequence[Input], options: TokenizingOptions) -> list[Row]:
-        rows: list[Row] = []
+
+class _Tokenizing:
+    """Makes rows of one request's inputs, in the tokenizer's thread, and puts them in line for the model from there.
+
+    The event loop hears of the request again when its results are there: each change between threads costs as much as
+    the tokens of a short text.
+    """
+
+    def __init__(
+        self,
+        tokenizer: TextTokenizer,
+        batcher: Batcher,
+        thread: ThreadPoolExecutor,
+        inputs: Sequence[Input],
+        options: TokenizingOptions,
+    ) -> None:
+        self.rows: list[Row] = []
+        self.begun = time.perf_counter()
+        self.seconds = 0.0
+        self._tokenizer = tokenizer
+        self._batcher = batcher
+        self._thread = thread
+        self._inputs = inputs
+        self._options = options
+
+    def begin(self, job: Job) -> None:
+        """Do it for ``job``, later."""
+        self._thread.submit(self._next, job)
+
+    def _next(self, job: Job) -> None:
+        if job.dropped:
+            return
+        first = len(self.rows)
         try:
-            for first in range(0, len(inputs), _AT_ONCE):
-                part = inputs[first : first + _AT_ONCE]
-                rows += await self.with_tokenizer(partial(_encode, inputs=part, options=options, first=first))
-            return rows
-        except ApiError:
-            self._metrics.failed("tokenization")
-            raise
-
-
-def _encode(tokenizer: TextTokenizer, inputs: Sequence[Input], options: TokenizingOptions, first: int) -> list[Row]:
-    return tokenizer.encode(inputs, options, first)
+            self.rows += self._tokenizer.encode(self._inputs[first : first + _AT_ONCE], self._options, first)
+            if len(self.rows) < len(self._inputs):
+                self._thread.submit(self._next, job)
+            else:
+                self.seconds = time.perf_counter() - self.begun
+                self._batcher.enqueue(job, self.rows)
+        except Exception as error:
+            self._batcher.break_off(job, error)
 
 
 def embeddings(values: Sequence[Floats], *, dimensions: int | None, normalize: bool) -> Floats:
