@@ -1,16 +1,22 @@
 """Metrics of the ONNX engine: its own, and beside them those of text-embeddings-inference under their names."""
 
+import math
+from bisect import bisect_left
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 _SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+_BOUNDS: Final = Histogram.DEFAULT_BUCKETS
+_SUBJECTS: Final = ("embed", "predict")
+_PARTS: Final = ("", "tokenization_", "queue_", "inference_")
 _POWERS_OF_TWO: Final = tuple(2**power for power in range(15))
 
 
@@ -69,13 +75,8 @@ class RequestMetrics:
         self._lengths = Histogram(
             "te_request_input_length", "Tokens of one input.", registry=registry, buckets=_POWERS_OF_TWO
         )
-        self._durations = {
-            f"te_{subject}_{part}duration": Histogram(
-                f"te_{subject}_{part}duration", f"Seconds of one {subject} ({part}…).", registry=registry
-            )
-            for subject in ("request", "embed", "predict")
-            for part in ("", "tokenization_", "queue_", "inference_")
-        }
+        self._durations = _Durations()
+        registry.register(self._durations)
 
     def began(self, subject: str, inputs: int) -> None:
         """A request of ``subject``, embed or predict, has come."""
@@ -88,15 +89,7 @@ class RequestMetrics:
         self._counts.add(f"te_{subject}_success", len(lengths))
         for length in lengths:
             self._lengths.observe(length)
-        parts = {
-            "": seconds,
-            "tokenization_": timing.tokenization,
-            "queue_": timing.queue,
-            "inference_": timing.inference,
-        }
-        for part, value in parts.items():
-            self._durations[f"te_request_{part}duration"].observe(value)
-            self._durations[f"te_{subject}_{part}duration"].observe(value)
+        self._durations.add(subject, (seconds, timing.tokenization, timing.queue, timing.inference))
 
     def failed(self, cause: str) -> None:
         """It was refused or failed."""
@@ -105,6 +98,38 @@ class RequestMetrics:
 
 def _method(inputs: int) -> str:
     return "single" if inputs == 1 else "batch"
+
+
+class _Durations(Collector):
+    """Histograms of the seconds that requests and their parts took, of each subject and of all together.
+
+    They are added up when they are asked for: several for every request would cost more than its HTTP.
+    """
+
+    def __init__(self) -> None:
+        self._counts = {(subject, part): [0] * len(_BOUNDS) for subject in _SUBJECTS for part in _PARTS}
+        self._sums = dict.fromkeys(self._counts, 0.0)
+
+    def add(self, subject: str, seconds: Sequence[float]) -> None:
+        """Count one request: its whole duration and its parts', in the order of ``_PARTS``. For one thread only."""
+        for part, value in zip(_PARTS, seconds, strict=True):
+            self._counts[subject, part][bisect_left(_BOUNDS, value)] += 1
+            self._sums[subject, part] += value
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them, also those of nothing."""
+        for subject in ("request", *_SUBJECTS):
+            parts_of = _SUBJECTS if subject == "request" else (subject,)
+            for part in _PARTS:
+                counts = [self._counts[one, part] for one in parts_of]
+                totals = accumulate(map(sum, zip(*counts, strict=True)))
+                buckets = [
+                    ("+Inf" if bound == math.inf else str(bound), total)
+                    for bound, total in zip(_BOUNDS, totals, strict=True)
+                ]
+                seconds = sum(self._sums[one, part] for one in parts_of)
+                name, help_ = f"te_{subject}_{part}duration", f"Seconds of one {subject} ({part}…)."
+                yield HistogramMetricFamily(name, help_, buckets, seconds)
 
 
 class _PlainCounters(Collector):
