@@ -26,6 +26,7 @@ STATIC_SIZES = (8, 16, 32, 64)
 CALLERS = 32
 BATCH_CALLERS, BATCH = 6, 32
 MOST_OPEN = 512
+HALF_LOAD = {"at half load, at random": (), "at half load, evenly": ("--evenly",)}
 Results = defaultdict[str, list[float]]
 
 
@@ -84,46 +85,59 @@ def p99(latencies: Sequence[float]) -> float:
     return latencies[int(len(latencies) * 0.99)] * 1000
 
 
-def alone(folder: Path, mix: str, count: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Texts a second and for each CPU second, one after another and in the best static batches.
+Rates = tuple[float, float]
+"""Texts a second, and texts for each second of CPU time."""
 
-    Each figure is the best of ONNX Runtime's default, a spinning thread for each core, and one thread, which takes
-    longer and less CPU time.
+
+def alone(folder: Path, mix: str, count: int) -> tuple[Rates, Rates, Rates]:
+    """One after another, in the best static batches, and in the best with the engine's own settings of ONNX Runtime.
+
+    Each figure of the first two is the best of ONNX Runtime's default, a spinning thread for each core, and one thread,
+    which takes longer and less CPU time.
     """
-    runs = [python("reference", folder, mix, count, 1, *STATIC_SIZES, "--threads", threads) for threads in (0, 1)]
 
-    def best(sizes: Sequence[int]) -> tuple[float, float]:
+    def best(runs: Sequence[dict[str, dict[str, float]]], sizes: Sequence[int]) -> Rates:
         found = [run[str(size)] for run in runs for size in sizes]
         return count / min(one["seconds"] for one in found), count / min(one["cpu"] for one in found)
 
-    return best((1,)), best(STATIC_SIZES)
+    plain = [python("reference", folder, mix, count, 1, *STATIC_SIZES, "--threads", threads) for threads in (0, 1)]
+    tuned = [python("reference", folder, mix, count, *STATIC_SIZES, "--threads", 1, "--tuned")]
+    return best(plain, (1,)), best(plain, STATIC_SIZES), best(tuned, STATIC_SIZES)
 
 
 def measure_round(mix: str, count: int, folder: Path, scratch: Path, found: Results) -> None:
     """One turn for each."""
-    loop, best = alone(folder, mix, count)
+    loop, best, tuned = alone(folder, mix, count)
     with plain_server(folder) as server:
         plain = throughput(server, mix, count // 2, "--connections", CALLERS)
     with engine(scratch, folder) as server:
         throughput(server, mix, count // 4, "--connections", CALLERS)  # first runs allocate
         single = throughput(server, mix, count, "--connections", CALLERS)
         many = throughput(server, mix, count * 2, "--connections", BATCH_CALLERS, "--batch", BATCH)
-        one = python("load", server.port, mix, count // 2)["latencies"]
-        half = python("load", server.port, mix, count, "--connections", MOST_OPEN, "--rate", single[0] / 2)["latencies"]
-    rows = {"loop": loop, "plain": plain, "static": best, "single": single, "many": many}
+        one, *half = latencies(server, mix, count, single[0] / 2)
+    rows = {"loop": loop, "plain": plain, "static": best, "tuned": tuned, "single": single, "many": many}
     for name, (per_second, per_cpu_second) in rows.items():
         found[f"{name} texts/s"].append(per_second)
         found[f"{name} texts/cpu s"].append(per_cpu_second)
     for unit, index in (("time", 0), ("cpu", 1)):
-        found[f"dynamic / one after another over HTTP, by {unit}"].append(single[index] / plain[index])
-        found[f"dynamic / one after another in process, by {unit}"].append(single[index] / loop[index])
-        found[f"dynamic (32 texts a request) / best static, by {unit}"].append(many[index] / best[index])
-        found[f"dynamic (1 text a request) / best static, by {unit}"].append(single[index] / best[index])
-    found["one request alone, p50 ms"].append(one[len(one) // 2] * 1000)
-    found["one request alone, p99 ms"].append(p99(one))
-    found["at half load, p50 ms"].append(half[len(half) // 2] * 1000)
-    found["at half load, p99 ms"].append(p99(half))
-    found["p99 at half load / p99 of one request alone"].append(p99(half) / p99(one))
+        found[f"single / plain, by {unit}"].append(single[index] / plain[index])
+        found[f"single / loop, by {unit}"].append(single[index] / loop[index])
+        for name, rates in (("static", best), ("tuned", tuned)):
+            found[f"many / {name}, by {unit}"].append(many[index] / rates[index])
+            found[f"single / {name}, by {unit}"].append(single[index] / rates[index])
+    for name, seconds in zip(("one request alone", *HALF_LOAD), (one, *half), strict=True):
+        found[f"{name}, p50 ms"].append(seconds[len(seconds) // 2] * 1000)
+        found[f"{name}, p99 ms"].append(p99(seconds))
+    for name, seconds in zip(HALF_LOAD, half, strict=True):
+        found[f"p99 {name} / p99 of one request alone"].append(p99(seconds) / p99(one))
+
+
+def latencies(server: Server, mix: str, count: int, rate: float) -> Iterator[list[float]]:
+    """Sorted seconds of ``count`` requests each: one at a time, and of those of ``HALF_LOAD``, ``rate`` a second."""
+    yield python("load", server.port, mix, count)["latencies"]
+    for options in HALF_LOAD.values():
+        arriving = ("--connections", MOST_OPEN, "--rate", rate, *options)
+        yield python("load", server.port, mix, count, *arriving)["latencies"]
 
 
 def main() -> None:

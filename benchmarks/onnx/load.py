@@ -1,6 +1,6 @@
 """Callers on keep-alive connections, as cheap as Python allows: what they cost is taken from the same cores.
 
-``python -m benchmarks.onnx.load PORT MIX COUNT --connections N [--rate R] [--batch B]`` prints JSON.
+``python -m benchmarks.onnx.load PORT MIX COUNT --connections N [--rate R [--evenly]] [--batch B]`` prints JSON.
 """
 
 import argparse
@@ -75,9 +75,15 @@ async def _closed(connections: Sequence[_Connection], requests: Sequence[bytes])
     return seconds
 
 
-async def _open(connections: Sequence[_Connection], requests: Sequence[bytes], rate: float) -> list[float]:
-    """Requests come at random times, ``rate`` a second on average, whether or not answers are there."""
+def _pauses(rate: float, *, evenly: bool) -> Iterator[float]:
+    """Seconds between requests of which ``rate`` come in a second: all alike, or at random as Poisson's are."""
     chance = random.Random(_SEED)
+    while True:
+        yield 1 / rate if evenly else chance.expovariate(rate)
+
+
+async def _open(connections: Sequence[_Connection], requests: Sequence[bytes], pauses: Iterator[float]) -> list[float]:
+    """Requests come after ``pauses``, whether or not answers are there; seconds count from when each is due."""
     free = list(connections)
     seconds: list[float] = []
 
@@ -89,8 +95,8 @@ async def _open(connections: Sequence[_Connection], requests: Sequence[bytes], r
 
     due = time.perf_counter()
     async with asyncio.TaskGroup() as calls:
-        for request in requests:
-            due += chance.expovariate(rate)
+        for request, pause in zip(requests, pauses, strict=False):
+            due += pause
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             calls.create_task(call(request, due))
     return seconds
@@ -106,7 +112,7 @@ async def _run(asked: argparse.Namespace) -> dict[str, object]:
     if asked.rate is None:
         seconds = await _closed(connections, requests)
     else:
-        seconds = await _open(connections, requests, asked.rate)
+        seconds = await _open(connections, requests, _pauses(asked.rate, evenly=asked.evenly))
     return {"seconds": time.perf_counter() - begun, "latencies": sorted(seconds)}
 
 
@@ -117,6 +123,7 @@ def main() -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--rate", type=float, help="requests a second; default: as fast as answers come")
+    parser.add_argument("--evenly", action="store_true", help="with --rate: all pauses alike, not at random")
     parser.add_argument("--batch", type=int, default=1, help="texts of one request")
     parser.add_argument("--encoding", default="base64")
     print(json.dumps(uvloop.run(_run(parser.parse_args()))))
