@@ -10,6 +10,8 @@ python=$2
 shift 2
 domain=slipway_router/domain
 adapters=slipway_router/adapters
+# The modules become one library, whose functions nobody calls from outside: they need no table to find each other by.
+export CFLAGS="${CFLAGS:-} -fvisibility=hidden"
 "$python" -m mypyc "$@" --config-file= --ignore-missing-imports --namespace-packages --explicit-package-bases \
     $domain/exchange.py $domain/headers.py \
     $domain/callers/authentication.py $domain/callers/keys.py \
@@ -19,7 +21,7 @@ adapters=slipway_router/adapters
     $domain/models/balancing.py $domain/models/resolving.py \
     $domain/requests/bodies.py $domain/requests/editing.py $domain/requests/parameters.py $domain/requests/parsing.py \
     $domain/requests/pictures.py $domain/requests/policy.py \
-    $adapters/downstream.py \
+    $adapters/cache/answers.py $adapters/downstream.py \
     $adapters/engines/answer_heads.py $adapters/engines/answering.py $adapters/engines/connection.py \
     $adapters/engines/pool.py $adapters/engines/relay.py $adapters/engines/relay_parts.py $adapters/engines/request.py \
     $adapters/http/cycle.py $adapters/http/known_heads.py $adapters/http/protocol.py $adapters/http/refusing.py \

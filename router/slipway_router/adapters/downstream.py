@@ -25,8 +25,8 @@ NOTHING_PASSED: Final = Passed(())
 class Downstream(Protocol):
     """Where an answer goes."""
 
-    def begin(self, status: int, headers: Headers, length: int | None, passed: Passed = NOTHING_PASSED) -> None:
-        """Start the answer with the fields in ``passed`` and ``headers``.
+    def begin(self, status: int, headers: Headers, length: int | None, lines: bytes = b"") -> None:
+        """Start the answer with the fields in ``headers`` and in ``lines``, which has them as they stand on the wire.
 
         ``length`` is that of the body in bytes, None if not known yet.
         """
@@ -57,6 +57,11 @@ class Running(Protocol):
         ...
 
 
+def own_lines(exchange: Exchange) -> bytes:
+    """The lines that the router puts into the header of every answer, each with its CRLF."""
+    return b"x-request-id: %b\r\n%b" % (exchange.request_id.encode(), exchange.reply_lines)
+
+
 def answer(
     downstream: Downstream, exchange: Exchange, problem: Problem, status: int | None = None, body: bytes | None = None
 ) -> None:
@@ -65,9 +70,8 @@ def answer(
     exchange.status = status or problem.status
     content = body or problem.body(exchange.route.dialect)
     exchange.bytes_out += len(content)
-    request_id = (b"x-request-id", exchange.request_id.encode())
-    headers = [JSON, request_id, *problem.headers(), *exchange.reply_headers]
-    downstream.begin(exchange.status, headers, len(content))
+    headers = [JSON, *problem.headers(), *exchange.reply_headers]
+    downstream.begin(exchange.status, headers, len(content), own_lines(exchange))
     downstream.write([content], last=True)
 
 
@@ -76,6 +80,5 @@ def replay(downstream: Downstream, exchange: Exchange, stored: StoredAnswer) -> 
     exchange.status = stored.status
     length = sum(map(len, stored.pieces))
     exchange.bytes_out += length
-    request_id = (b"x-request-id", exchange.request_id.encode())
-    downstream.begin(stored.status, [*stored.headers, request_id, *exchange.reply_headers], length)
+    downstream.begin(stored.status, [*stored.headers, *exchange.reply_headers], length, own_lines(exchange))
     downstream.write(stored.pieces, last=True)

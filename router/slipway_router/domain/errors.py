@@ -7,9 +7,12 @@ that of the API the path belongs to (`Dialect`). Messages of 5xx errors never re
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from typing import Final
 
 from slipway_router.domain.api.dialects import Dialect, error_body
 
+FIRST_ERROR: Final = 400
+"""Answers with this status and those above it are errors; a number, since looking at an enumeration takes a while."""
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
 

@@ -92,6 +92,8 @@ class Exchange:
     """Whether the caller sent none of the fields in ``edits``."""
     reply_headers: list[tuple[bytes, bytes]]
     """Header fields of the answer that steps add."""
+    reply_lines: bytes = b""
+    """More of them, as lines with their CRLF: written in one go, they cost a third."""
     meter: Meter | None
     """Counts the answer's tokens; None for one that tells them in one piece."""
     filter: Filter | None

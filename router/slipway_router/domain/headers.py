@@ -46,6 +46,11 @@ def for_engine(headers: Fields, wanted: Iterable[bytes]) -> bytes:
     return b"".join(pieces)
 
 
+def fields_of(lines: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields in header lines that the router has written, each with its CRLF."""
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n") if line)]
+
+
 def for_caller(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The fields of an engine's header that go back to the caller."""
     return [field for field in headers if field[0] not in _NOT_TO_CALLER]

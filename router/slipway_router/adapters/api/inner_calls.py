@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from slipway_router.adapters.downstream import NOTHING_PASSED, Passed, Running
+from slipway_router.adapters.downstream import Running
 from slipway_router.adapters.http.cycle import Front
 from slipway_router.domain.api.routes import Route
 from slipway_router.domain.exchange import Headers
+from slipway_router.domain.headers import fields_of
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes of an answer that wait to be read before the engine is held back."""
@@ -54,9 +55,9 @@ class InnerAnswer:
 
     # What the pipeline says (Downstream).
 
-    def begin(self, status: int, headers: Headers, length: int | None, passed: Passed = NOTHING_PASSED) -> None:
+    def begin(self, status: int, headers: Headers, length: int | None, lines: bytes = b"") -> None:
         """The answer begins."""
-        self.status, self.headers = status, [*passed.fields, *headers]
+        self.status, self.headers = status, [*fields_of(lines), *headers]
         self._changed.set()
 
     def write(self, pieces: Sequence[bytes], last: bool) -> None:

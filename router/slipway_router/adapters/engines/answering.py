@@ -2,12 +2,12 @@
 
 from http import HTTPStatus
 
-from slipway_router.adapters.downstream import NOTHING_PASSED, Downstream, Passed, answer
+from slipway_router.adapters.downstream import NOTHING_PASSED, Downstream, Passed, answer, own_lines
 from slipway_router.adapters.engines.answer_heads import ResponseHead
 from slipway_router.domain import engine_errors, sse
 from slipway_router.domain.api.dialects import Dialect
-from slipway_router.domain.errors import ErrorCode, Problem
-from slipway_router.domain.exchange import Exchange
+from slipway_router.domain.errors import FIRST_ERROR, ErrorCode, Problem
+from slipway_router.domain.exchange import Exchange, Headers
 from slipway_router.domain.metering.usage import UsageFinder
 
 
@@ -46,10 +46,10 @@ class Answer:
     def take_head(self, head: ResponseHead) -> None:
         """The engine has begun to answer."""
         self.head = head
-        if head.status >= HTTPStatus.BAD_REQUEST:
+        if head.status >= FIRST_ERROR:
             self.refused = True
         else:
-            self._begin(head.status, [], head.length, head.passed)
+            self._begin(head.status, (), head.length, head.passed)
 
     def collect(self, pieces: list[bytes], complete: bool) -> bool:
         """Keep pieces of the engine's error message; True when that is enough to `refuse`."""
@@ -141,20 +141,19 @@ class Answer:
             self._exchange.completion_tokens = usage.completion_tokens
             self._exchange.cached_tokens = usage.cached_tokens
 
-    def _begin(
-        self, status: int, fields: list[tuple[bytes, bytes]], length: int | None, passed: Passed = NOTHING_PASSED
-    ) -> None:
+    def _begin(self, status: int, fields: Headers, length: int | None, passed: Passed = NOTHING_PASSED) -> None:
         if self._begun:
             return  # Progress was sent while the model woke.
         self._begun = True
         exchange = self._exchange
         exchange.status = status
-        fields.append((b"x-request-id", exchange.request_id.encode()))
-        fields += exchange.reply_headers
+        if exchange.reply_headers:
+            fields = [*fields, *exchange.reply_headers]
         if exchange.recorder is not None:
             exchange.recorder.begin(status, [*passed.fields, *fields])
         # What a filter leaves of the answer has another length.
-        self._downstream.begin(status, fields, length if exchange.filter is None else None, passed)
+        size = length if exchange.filter is None else None
+        self._downstream.begin(status, fields, size, passed.lines + own_lines(exchange))
 
     def _write_error_event(self, problem: Problem, body: bytes | None = None) -> None:
         dialect = self._exchange.route.dialect

@@ -1,7 +1,5 @@
 """A request as it goes out to an engine or a provider."""
 
-from typing import Final
-
 import msgspec
 
 from slipway_router.domain import headers
@@ -10,7 +8,15 @@ from slipway_router.domain.models.balancing import Replica
 from slipway_router.domain.models.provider import Provider, key_lines
 from slipway_router.domain.requests import editing
 
-_HEAD: Final = b"%b\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n"
+
+def _head(line: bytes, host: bytes, fields: bytes, request_id: str, size: int) -> bytes:
+    return b"%b\r\nhost: %b\r\n%bx-request-id: %b\r\naccept-encoding: identity\r\ncontent-length: %d\r\n\r\n" % (
+        line,
+        host,
+        fields,
+        request_id.encode(),
+        size,
+    )
 
 
 def request_of(exchange: Exchange, replica: Replica) -> editing.Pieces:
@@ -19,12 +25,11 @@ def request_of(exchange: Exchange, replica: Replica) -> editing.Pieces:
     fields = headers.for_engine(exchange.headers, route.headers)
     if model is not None and model.provider is not None:
         return _to_provider(exchange, model.provider, fields)
-    request_id = exchange.request_id.encode()
+    line, host, request_id = route.request_line, replica.host_header, exchange.request_id
     if not exchange.edits:
-        body = exchange.body
-        return _HEAD % (route.request_line, replica.host_header, fields, request_id, len(body)), body
+        return _head(line, host, fields, request_id, len(exchange.body)), exchange.body
     pieces = editing.in_json(exchange.body, exchange.edits, absent=exchange.edits_absent)
-    return _HEAD % (route.request_line, replica.host_header, fields, request_id, sum(map(len, pieces))), *pieces
+    return _head(line, host, fields, request_id, sum(map(len, pieces))), *pieces
 
 
 def _to_provider(exchange: Exchange, provider: Provider, fields: bytes) -> editing.Pieces:
@@ -38,11 +43,11 @@ def _to_provider(exchange: Exchange, provider: Provider, fields: bytes) -> editi
     if edits:
         pieces = editing.in_json(exchange.body, edits)
     sent = frozenset(exchange.headers)
-    head = _HEAD % (
+    head = _head(
         b"%b %b HTTP/1.1" % (route.method, provider.path(route.path).encode()),
         provider.authority.encode(),
         fields + key_lines(route.operation, exchange.provider_key, sent),
-        exchange.request_id.encode(),
+        exchange.request_id,
         sum(map(len, pieces)),
     )
     return head, *pieces

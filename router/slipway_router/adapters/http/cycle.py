@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from slipway_router.adapters.downstream import NOTHING_PASSED, Downstream, Passed, Running
+from slipway_router.adapters.downstream import Downstream, Running
 from slipway_router.domain.errors import Problem
 from slipway_router.domain.exchange import Exchange, Fields, Headers
 from slipway_router.domain.requests.bodies import Bodies, too_large, too_many
@@ -154,23 +154,23 @@ class HotCycle(RequestResponseCycle):
 
     # The answer (Downstream).
 
-    def begin(self, status: int, headers: Headers, length: int | None, passed: Passed = NOTHING_PASSED) -> None:
+    def begin(self, status: int, headers: Headers, length: int | None, lines: bytes = b"") -> None:
         """Keep the head of the answer, to go out with the first piece."""
-        lines = [STATUS_LINE[status], passed.lines]
+        head = [STATUS_LINE[status], lines]
         for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")  # Joined in the end: formatting each takes longer.
+            head += (name, b": ", value, b"\r\n")  # Joined in the end: formatting each takes longer.
         if status not in _NO_BODY:
             if length is not None:
-                lines += (b"content-length: ", str(length).encode(), b"\r\n")
+                head += (b"content-length: ", str(length).encode(), b"\r\n")
             elif self._chunks:
                 self._chunked = True
-                lines.append(_CHUNKED)
+                head.append(_CHUNKED)
             else:
                 self.keep_alive = False  # The end of the connection is the end of the body.
         if not self.keep_alive:
-            lines.append(_CLOSE)
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
+            head.append(_CLOSE)
+        head.append(b"\r\n")
+        self._head = b"".join(head)
 
     def write(self, pieces: Sequence[bytes], last: bool) -> None:
         """Write pieces of the body, as one chunk where chunks are used."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Final
 
 from slipway_router.adapters.ledger.journal import Journal, key_line
 from slipway_router.adapters.ledger.slots import MappedSlot, SlotFile
 from slipway_router.adapters.ledger.sqlite import Position
+from slipway_router.domain.errors import FIRST_ERROR
 from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.metering.counts import Counts
 from slipway_router.domain.metering.ledger import Account, UsageKey
@@ -66,7 +66,7 @@ class Ledger:
         counts = line.counts
         if not counts.requests:
             self._new.append(line)
-        failed = 1 if exchange.status >= HTTPStatus.BAD_REQUEST else 0
+        failed = 1 if exchange.status >= FIRST_ERROR else 0
         aborted = 1 if exchange.aborted else 0
         counts.requests += 1
         counts.errors += failed

@@ -11,7 +11,6 @@ from slipway_router.domain.errors import ErrorCode, Problem
 from slipway_router.domain.limits.verdict import COUNTED, MINUTE, LimitKind, Refusal, Verdict
 
 _HOUR: Final = 60 * MINUTE
-_Fields = list[tuple[bytes, bytes]]
 
 
 def duration(seconds: int) -> bytes:
@@ -26,27 +25,28 @@ def duration(seconds: int) -> bytes:
 _SHORT: Final = tuple(duration(seconds) for seconds in range(COUNTED + 1))
 
 
-def add_headers(fields: _Fields, limits: Limits, verdict: Verdict) -> None:
-    """Add the fields of every limit that a caller has."""
+def header_lines(limits: Limits, verdict: Verdict) -> bytes:
+    """The lines of an answer's header on every limit that a caller has, each with its CRLF."""
     requests, tokens, today = verdict.requests_left, verdict.tokens_left, verdict.today_left
+    lines = b""
     if requests is not None:
-        fields += (
-            (b"x-ratelimit-limit-requests", b"%d" % (limits.requests_per_minute or 0)),
-            (b"x-ratelimit-remaining-requests", b"%d" % requests),
-            (b"x-ratelimit-reset-requests", _SHORT[verdict.requests_reset]),
-        )
+        lines = _lines(b"requests", limits.requests_per_minute or 0, requests, _SHORT[verdict.requests_reset])
     if tokens is not None:
-        fields += (
-            (b"x-ratelimit-limit-tokens", b"%d" % (limits.tokens_per_minute or 0)),
-            (b"x-ratelimit-remaining-tokens", b"%d" % tokens),
-            (b"x-ratelimit-reset-tokens", _SHORT[verdict.tokens_reset]),
-        )
+        lines += _lines(b"tokens", limits.tokens_per_minute or 0, tokens, _SHORT[verdict.tokens_reset])
     if today is not None:
-        fields += (
-            (b"x-ratelimit-limit-tokens-day", b"%d" % (limits.tokens_per_day or 0)),
-            (b"x-ratelimit-remaining-tokens-day", b"%d" % today),
-            (b"x-ratelimit-reset-tokens-day", duration(verdict.today_reset)),
-        )
+        lines += _lines(b"tokens-day", limits.tokens_per_day or 0, today, duration(verdict.today_reset))
+    return lines
+
+
+def _lines(what: bytes, limit: int, left: int, reset: bytes) -> bytes:
+    return b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %b\r\n" % (
+        what,
+        limit,
+        what,
+        left,
+        what,
+        reset,
+    )
 
 
 def refused(caller: Caller, tokens: int, refusal: Refusal, verdict: Verdict) -> Problem:

@@ -1,14 +1,13 @@
 """Step: is the caller within its limits? And what becomes of its reservation when the request is over."""
 
 from collections.abc import Awaitable
-from http import HTTPStatus
 from typing import Protocol
 
 from slipway_router.domain.callers.keys import NO_LIMITS, Caller
-from slipway_router.domain.errors import RequestError
+from slipway_router.domain.errors import FIRST_ERROR, RequestError
 from slipway_router.domain.exchange import Exchange
 from slipway_router.domain.limits.estimate import estimate
-from slipway_router.domain.limits.headers import add_headers, refused, unavailable
+from slipway_router.domain.limits.headers import header_lines, refused, unavailable
 from slipway_router.domain.limits.verdict import Limiter, LimitKind, LimitsUnavailableError, Verdict
 
 
@@ -62,7 +61,7 @@ class EnforceLimits:
         self._apply(exchange, caller, tokens, known)
 
     def _apply(self, exchange: Exchange, caller: Caller, tokens: int, verdict: Verdict) -> None:
-        add_headers(exchange.reply_headers, caller.limits, verdict)
+        exchange.reply_lines += header_lines(caller.limits, verdict)
         refusal = verdict.refusal
         if refusal is not None:
             self._watcher.refused(exchange, refusal.kind)
@@ -81,6 +80,6 @@ def settle(exchange: Exchange) -> None:
         return
     exchange.reservation = None
     used: int | None = exchange.prompt_tokens + exchange.completion_tokens
-    if not used and exchange.first_byte is not None and exchange.status < HTTPStatus.BAD_REQUEST:
+    if not used and exchange.first_byte is not None and exchange.status < FIRST_ERROR:
         used = None
     reservation.settle(used)

@@ -14,8 +14,8 @@ TIMINGS_MARK: Final = b'"timings"'
 _WINDOW: Final = 512
 """Bytes after the mark in which the counts stand."""
 _USUAL: Final = re.compile(
-    rb'"usage"\s*:\s*\{\s*"prompt_tokens"\s*:\s*(\d{1,12})\s*,\s*'
-    rb'(?:"total_tokens"\s*:\s*\d{1,12}\s*,\s*)?"completion_tokens"\s*:\s*(\d{1,12})'
+    rb'"usage"\s*+:\s*+\{\s*+"prompt_tokens"\s*+:\s*+(\d{1,12}+)\s*+,\s*+'
+    rb'(?:"total_tokens"\s*+:\s*+\d{1,12}+\s*+,\s*+)?+"completion_tokens"\s*+:\s*+(\d{1,12}+)'
 )
 """The counts as most engines begin with them."""
 _PROMPT: Final = re.compile(rb'"(?:prompt|input)_tokens"\s*:\s*(\d{1,12})')
