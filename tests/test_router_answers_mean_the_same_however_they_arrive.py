@@ -40,7 +40,8 @@ def outcomes(answers: list[bytes], *, whole: bool) -> list[Outcome]:
     seen: list[Outcome] = []
     for answer in answers:
         notes = Notebook()
-        connection.send(notes, (b"GET / HTTP/1.1\r\n\r\n",))
+        connection.take(notes, (b"GET / HTTP/1.1\r\n\r\n",))
+        connection.send()
         for piece in (answer,) if whole else (answer[:1], answer[1:]):
             if not connection.closed:
                 connection.data_received(piece)

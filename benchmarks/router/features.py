@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from benchmarks.router.hot_path import (
+    CALLERS,
     PLAIN_ANSWER,
     REQUEST,
     STREAM_REQUEST,
@@ -34,8 +35,9 @@ from slipway_router.domain.callers.keys import NO_LIMITS, Caller, Key, KeyRing, 
 from slipway_router.domain.exchange import Exchange
 
 _BURST: Final = 200
-"""Requests whose time is taken together."""
-_STREAMS: Final = 10
+"""Calls of a step whose time is taken together."""
+_TURNS: Final = 12
+"""Turns of all callers whose time is taken together."""
 
 Variant = tuple[bool, Limits, bool]
 """Access log, limits, and whether the ledger is in files."""
@@ -74,14 +76,16 @@ async def _turn(variant: Variant, bursts: int, nowhere: BinaryIO) -> tuple[float
         async with hot_path(nowhere if logs else None, options_of(folder if files else ""), limits) as path:
             requests, chunks = [], []
             for _ in range(bursts):
-                requests.append(_microseconds(_BURST, lambda: path.ask(REQUEST, PLAIN_ANSWER)))
-                chunks.append(_microseconds(_STREAMS, lambda: _one_stream(path)) / CHUNKS)
-                await asyncio.sleep(0)
+                requests.append(await _microseconds_each(path, _TURNS, REQUEST, PLAIN_ANSWER))
+                chunks.append(await _microseconds_each(path, 1, STREAM_REQUEST, *STREAMED_ANSWER) / CHUNKS)
             return min(requests[1:]), min(chunks[1:])
 
 
-def _one_stream(path: HotPath) -> None:
-    path.ask(STREAM_REQUEST, *STREAMED_ANSWER)
+async def _microseconds_each(path: HotPath, turns: int, request: bytes, *reads: bytes) -> float:
+    begin = time.thread_time()
+    for _ in range(turns):
+        await path.ask(request, *reads)
+    return (time.thread_time() - begin) / (turns * CALLERS) * 1e6
 
 
 def _microseconds(times: int, work: Callable[[], None]) -> float:

@@ -1,7 +1,7 @@
 """The router without sockets: requests and answers go straight into its protocols, in the same process.
 
-What is left is the router's own work, without the kernel's and the event loop's. So it can be repeated thousands of
-times on a busy machine, and profiled.
+What is left is the router's own work, without the kernel's, and one turn of an event loop that has nothing to wait for
+for every `CALLERS` requests. So it can be repeated thousands of times on a busy machine, and profiled.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from slipway_router.app.router_options import RouterOptions
 from slipway_router.domain.callers.keys import Limits
 from tests.fakes.wires import Wire
 
+CALLERS: Final = 16
 _CONNECT_TURNS: Final = 10
 """Turns of the loop in which a connection to an engine is there."""
 
@@ -48,19 +49,32 @@ class WireLoop(asyncio.SelectorEventLoop):
 
 
 class HotPath:
-    """One caller's connection to a router, and the engine behind it."""
+    """Callers' connections to a router, and the engines behind it."""
 
     def __init__(self, loop: WireLoop) -> None:
         self._loop = loop
-        self._caller = Wire(loop.factories[0]())
+        self._callers = [Wire(loop.factories[0]()) for _ in range(CALLERS)]
 
-    async def connect(self, request: bytes, answer: bytes) -> None:
-        """Until every replica has a connection; each is taken with one request."""
-        while len(self._loop.engines) < 2:
-            self._caller.protocol.data_received(request)
-            for _ in range(_CONNECT_TURNS):
-                await asyncio.sleep(0)
-            self._answer((answer,))
+    async def connect(self) -> None:
+        """Ask so often that all connections to engines are there."""
+        for turns in (_CONNECT_TURNS, 1, 1):
+            await self._ask(REQUEST, turns)
+            self._answer((PLAIN_ANSWER,))
+
+    async def ask(self, request: bytes, *reads: bytes) -> None:
+        """One request of each caller, all in one turn of the loop, and the engine's answer to each in ``reads``."""
+        await self._ask(request, 1)
+        self._answer(reads)
+        for caller in self._callers:
+            if not caller.written:
+                raise AssertionError("no answer came")
+            caller.written.clear()
+
+    async def _ask(self, request: bytes, turns: int) -> None:
+        for caller in self._callers:
+            caller.protocol.data_received(request)
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
     def _answer(self, reads: tuple[bytes, ...]) -> None:
         for wire in self._loop.engines:
@@ -68,15 +82,6 @@ class HotPath:
                 wire.written.clear()
                 for data in reads:
                     wire.protocol.data_received(data)
-
-    def ask(self, request: bytes, *reads: bytes) -> None:
-        """One request, and the engine's answer in ``reads``."""
-        caller = self._caller
-        caller.protocol.data_received(request)
-        self._answer(reads)
-        if not caller.written:
-            raise AssertionError("no answer came")
-        caller.written.clear()
 
 
 @asynccontextmanager
@@ -89,7 +94,7 @@ async def hot_path(
     sources = sources_of([9001, 9002], limits)
     async with serving(sources, host="127.0.0.1", port=1, access_log=access_log, options=options):
         path = HotPath(loop)
-        await path.connect(REQUEST, PLAIN_ANSWER)
+        await path.connect()
         yield path
 
 

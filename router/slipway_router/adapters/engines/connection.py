@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import httptools
 
 from slipway_router.adapters.engines.answer_heads import AnswerHeads, HeadReader, ResponseHead
+from slipway_router.domain.exchange import Body
 from slipway_router.domain.requests.editing import Pieces
 
 MAX_HEAD: Final = 65536
@@ -65,7 +66,7 @@ class EngineConnection(asyncio.Protocol):
         self._handler: ResponseHandler | None = None
         self._paused = False
         self._write_paused = False
-        self._unsent: list[memoryview] = []
+        self._unsent: list[Body | memoryview] = []
         self._reset()
 
     def _reset(self) -> None:
@@ -85,26 +86,25 @@ class EngineConnection(asyncio.Protocol):
         """Whether a request can be sent, as far as this side knows."""
         return not self.closed and not self._transport.is_closing()
 
-    def send(self, handler: ResponseHandler, request: Pieces) -> None:
-        """Send a request, given in pieces; its answer goes to ``handler``."""
+    def take(self, handler: ResponseHandler, request: Pieces) -> None:
+        """Take a request, given in pieces, for `send` to send; its answer goes to ``handler``."""
         self._reset()
         self._handler = handler
         size = 0
         for piece in request:
             size += len(piece)
-        if size <= _JOIN_LIMIT:
-            self._transport.write(b"".join(request))
-        else:
-            self._unsent = [memoryview(part) for part in reversed(request)]
-            self._send_on()
+        self._unsent = [b"".join(request)] if size <= _JOIN_LIMIT else list(reversed(request))
 
-    def _send_on(self) -> None:
+    def send(self) -> None:
+        """Send what was taken, as fast as the engine reads it."""
         unsent = self._unsent
         while unsent and not self._write_paused:
             piece = unsent.pop()
             if len(piece) > _SLICE:
-                unsent.append(piece[_SLICE:])
-            self._transport.write(piece[:_SLICE])
+                view = memoryview(piece)
+                unsent.append(view[_SLICE:])
+                piece = view[:_SLICE]
+            self._transport.write(piece)
 
     def release(self) -> bool:
         """Let go of the handler. True if the connection can carry another request; otherwise it is cut."""
@@ -180,7 +180,7 @@ class EngineConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """It has caught up."""
         self._write_paused = False
-        self._send_on()
+        self.send()
 
     def data_received(self, data: bytes) -> None:
         """Parse one read and hand over what was in it."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from slipway_router.adapters.engines.answer_heads import AnswerHeads
 from slipway_router.adapters.engines.connection import EngineConnection
+from slipway_router.adapters.engines.outbox import Outbox
 from slipway_router.domain.models.balancing import Replica
 
 MAX_IDLE: Final = 512
@@ -22,6 +23,7 @@ class EnginePools:
         self._tls = tls
         """For endpoints that speak TLS: whose certificates are trusted."""
         self._heads = AnswerHeads()
+        self.outbox = Outbox(loop)
         self._idle: dict[Replica, list[EngineConnection]] = {}
 
     def take(self, replica: Replica) -> EngineConnection | None:

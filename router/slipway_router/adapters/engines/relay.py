@@ -136,7 +136,8 @@ class Relay:
     def _send(self, connection: EngineConnection, replica: Replica) -> None:
         self._connection = connection
         self._last_seen = self._parts.clock()
-        connection.send(self, request_of(self._exchange, replica))
+        connection.take(self, request_of(self._exchange, replica))
+        self._parts.pools.outbox.add(replica, connection)
 
     def _try_another(self, code: ErrorCode) -> None:
         """Nothing was answered: on to the next replica, if there may be a next try."""
