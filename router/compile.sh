@@ -21,7 +21,7 @@ export CFLAGS="${CFLAGS:-} -fvisibility=hidden"
     $domain/models/balancing.py $domain/models/resolving.py \
     $domain/requests/bodies.py $domain/requests/editing.py $domain/requests/parameters.py $domain/requests/parsing.py \
     $domain/requests/pictures.py $domain/requests/policy.py \
-    $adapters/cache/answers.py $adapters/downstream.py \
+    $adapters/cache/answers.py $adapters/cut_heads.py $adapters/downstream.py \
     $adapters/engines/answer_heads.py $adapters/engines/answering.py $adapters/engines/connection.py \
     $adapters/engines/outbox.py $adapters/engines/pool.py $adapters/engines/relay.py $adapters/engines/relay_parts.py $adapters/engines/request.py \
     $adapters/http/cycle.py $adapters/http/known_heads.py $adapters/http/protocol.py $adapters/http/refusing.py \

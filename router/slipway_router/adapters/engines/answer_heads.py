@@ -8,6 +8,7 @@ kind, or not whole, is left to the parser.
 import re
 from typing import Final
 
+from slipway_router.adapters.cut_heads import CutHead, cut
 from slipway_router.adapters.downstream import Passed
 from slipway_router.domain.exchange import Headers
 from slipway_router.domain.headers import for_caller
@@ -23,7 +24,6 @@ _END: Final = b"\r\n\r\n"
 _STATUS: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [\t\x20-\x7e\x80-\xff]*")
 _FIELD: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)(?<![ \t])")
 _LENGTH: Final = b"content-length"
-_LENGTH_LINE: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)[ \t]*\r\n", re.IGNORECASE)
 _NO_BODY: Final = frozenset({204, 304})
 _PARSED: Final = frozenset({b"transfer-encoding", b"upgrade"})
 """Fields that change what comes after the head."""
@@ -45,31 +45,22 @@ class ResponseHead:
 
 
 class _Known:
-    """A head that was read, cut at the digits of its length."""
+    """A head that was read."""
 
-    __slots__ = ("_after", "_before", "_head")
+    __slots__ = ("_cut", "_head")
 
-    def __init__(self, before: bytes, after: bytes, head: ResponseHead) -> None:
-        self._before = before
-        self._after = after
+    def __init__(self, cut_head: CutHead, head: ResponseHead) -> None:
+        self._cut = cut_head
         self._head = head
 
     def read(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
         """As `AnswerHeads.read`."""
-        before, after = self._before, self._after
-        if not data.startswith(before):
+        parts = self._cut.split(data)
+        if parts is None:
             return None
-        start = len(before)
-        end = data.find(after, start, start + _MAX_DIGITS + len(after))
-        digits = data[start:end]
-        if end < 0 or not digits.isdigit():
-            return None
-        body, length = data[end + len(after) :], int(digits)
-        if length != len(body):
-            return None
-        head = self._head
+        head, (digits, body) = self._head, parts
         fields = [(_LENGTH, digits) if field[0] == _LENGTH else field for field in head.headers]
-        return ResponseHead(head.status, fields, length, head.passed), body
+        return ResponseHead(head.status, fields, len(body), head.passed), body
 
 
 class AnswerHeads:
@@ -153,6 +144,6 @@ class HeadReader:
 
     def _learn(self, data: bytes, head: ResponseHead, end: int) -> None:
         """Know the head of ``data``, of ``end`` bytes, from now on."""
-        length = _LENGTH_LINE.search(data, 0, end)
-        if length is not None:
-            self._known = _Known(data[: length.start(1)], data[length.end(1) : end], head)
+        cut_head = cut(data, end)
+        if cut_head is not None:
+            self._known = _Known(cut_head, head)

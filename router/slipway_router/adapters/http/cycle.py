@@ -177,7 +177,9 @@ class HotCycle(RequestResponseCycle):
         out = [self._head, *pieces]
         self._head = b""
         if self._chunked:
-            size = sum(map(len, pieces))
+            size = 0
+            for piece in pieces:
+                size += len(piece)
             if size:
                 out.insert(1, b"%x\r\n" % size)
                 out.append(b"\r\n")

@@ -5,29 +5,27 @@ So the parser reads and checks it once; a later request whose head has the same 
 to be compared. Whatever differs in a byte goes to the parser.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
+from slipway_router.adapters.cut_heads import CutHead, cut
+
 _MAX_HEAD: Final = 4096
 """Bytes of a head that is kept with its connection."""
-_MAX_DIGITS: Final = 9
 _LESSONS: Final = 4
 """Different heads in a row after which a connection keeps none any more: its client's heads are never the same."""
 _END: Final = b"\r\n\r\n"
-_LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 _NOT_KEPT: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 """Fields that change what comes after the head, or what becomes of the connection."""
 
 
 class KnownHead:
-    """A head that was parsed, cut at the digits of its length."""
+    """A head that was parsed."""
 
-    __slots__ = ("_after", "_before", "fields", "method", "path")
+    __slots__ = ("_cut", "fields", "method", "path")
 
-    def __init__(self, before: bytes, after: bytes, method: bytes, path: bytes, fields: dict[bytes, bytes]) -> None:
-        self._before = before
-        self._after = after
+    def __init__(self, cut_head: CutHead, method: bytes, path: bytes, fields: dict[bytes, bytes]) -> None:
+        self._cut = cut_head
         self.method = method
         self.path = path
         self.fields = fields
@@ -35,19 +33,11 @@ class KnownHead:
 
     def body_of(self, data: bytes) -> bytes | None:
         """The body, if ``data`` is one whole request with this head; else None."""
-        before, after = self._before, self._after
-        if not data.startswith(before):
+        parts = self._cut.split(data)
+        if parts is None:
             return None
-        start = len(before)
-        end = data.find(after, start, start + _MAX_DIGITS + len(after))
-        digits = data[start:end]
-        if end < 0 or not digits.isdigit():
-            return None
-        body = data[end + len(after) :]
-        if int(digits) != len(body):
-            return None
-        self.fields[b"content-length"] = digits
-        return body
+        self.fields[b"content-length"] = parts[0]
+        return parts[1]
 
 
 class HeadMemory:
@@ -84,6 +74,6 @@ class HeadMemory:
             return
         if len(fields) != len(headers) or not _NOT_KEPT.isdisjoint(fields):
             return
-        length = _LENGTH.search(data, 0, end)
-        if length is not None and fields.get(b"content-length") == length[1]:
-            self.known = KnownHead(data[: length.start(1)], data[length.end(1) : end], method, path, fields)
+        head = cut(data, end)
+        if head is not None and fields.get(b"content-length") == head.digits:
+            self.known = KnownHead(head, method, path, fields)

@@ -130,7 +130,7 @@ class UsageHider:
             whole, rest = data[:end], data[end:]
         self._carry = rest
         for mark in self._marks:
-            if mark in whole:
+            if whole.find(mark) >= 0:  # Not `in`, which first tries whether it is asked for a number.
                 whole = self._without(whole)
                 break
         else:
