@@ -171,12 +171,15 @@ class UsageHider:
 
 
 def _usual(event: bytes) -> bytes | None:
-    """What nearly every chunk is cut to: a single event whose last member is flat usage. None if it is not like that.
+    """What nearly every chunk is cut to: whole events without usage, or a single one whose last member is flat usage.
 
-    There is one object behind the mark and it ends where the event does; so there is no other way to read it.
+    None if it is not like that. There is one object behind the mark and it ends where the event does; so there is no
+    other way to read it.
     """
     at = event.find(USAGE_MARK)
-    if at < 0 or event[at - 1] != _COMMA:
+    if at < 0:
+        return event if event.endswith(b"\n\n") else None
+    if event[at - 1] != _COMMA:
         return None
     tail = event[at + len(USAGE_MARK) :]
     if not (tail.startswith(b":{") and tail.endswith(b"}}\n\n") and tail.count(b"{") == 1 and tail.count(b"}") == 2):
