@@ -78,6 +78,15 @@ def test_events_that_are_too_long_pass_as_they_are(cuts: list[int]) -> None:
     assert through(UsageHider(BOTH, drop_last=True), cut(body, cuts)) == event(chunk("a")) + long + event(chunk("b"))
 
 
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n"])
+@pytest.mark.parametrize("left", range(1, 5))
+def test_the_event_behind_one_that_is_too_long_is_found_wherever_its_end_is_cut(end: str, left: int) -> None:
+    long = event(chunk("x" * MAX_EVENT, usage=USAGE), end=end)
+    body = long + event(chunk("b", usage=USAGE), end=end)
+    found = through(UsageHider(BOTH, drop_last=True), cut(body, [len(long) - left]))
+    assert found == long + event(chunk("b"), end=end)
+
+
 def test_little_is_held_back() -> None:
     hider = UsageHider(BOTH, drop_last=True)
     piece = b"data: " + b"x" * 1000

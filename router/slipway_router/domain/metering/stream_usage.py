@@ -138,8 +138,9 @@ class UsageHider:
                 self._in_long = False
         if rest and (last or self._in_long or len(rest) > MAX_EVENT):
             self._in_long = True
-            self._carry = b""
-            whole += rest
+            size = len(rest) if last else _without_half_an_end(rest)
+            self._carry = rest[size:]
+            whole += rest[:size]
         return [whole] if whole else []
 
     def _without(self, events: bytes) -> bytes:
@@ -199,6 +200,11 @@ def _without_member(event: bytes, start: int, end: int) -> bytes:
         return event[: before.start()] + event[end:]
     after = _COMMA_AFTER.match(event, end)
     return event[:start] + event[after.end() if after is not None else end :]
+
+
+def _without_half_an_end(rest: bytes) -> int:
+    """Bytes of ``rest`` before what may be the first part of an event's end."""
+    return len(rest) - (2 if rest.endswith(b"\n\r") else 1 if rest.endswith(b"\n") else 0)
 
 
 def _after(at: int, length: int) -> int:
