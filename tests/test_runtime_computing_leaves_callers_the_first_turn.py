@@ -32,7 +32,7 @@ async def test_a_batch_runs_nicer_than_the_thread_that_asked_for_it() -> None:
     before = niceness()
     batcher = Batcher(run, BatchLimits(100, 100, run_tokens=8), BatchMetrics(CollectorRegistry()))
     try:
-        await batcher.submit([Row([1])])
+        await batcher.submit(lambda job: batcher.enqueue(job, [Row([1])]))
     finally:
         batcher.close()
     assert seen == [min(before + 10, NICEST)]
