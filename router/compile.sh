@@ -23,7 +23,8 @@ export CFLAGS="${CFLAGS:-} -fvisibility=hidden"
     $domain/requests/pictures.py $domain/requests/policy.py \
     $adapters/cache/answers.py $adapters/cut_heads.py $adapters/downstream.py \
     $adapters/engines/answer_heads.py $adapters/engines/answering.py $adapters/engines/connection.py \
-    $adapters/engines/outbox.py $adapters/engines/pool.py $adapters/engines/relay.py $adapters/engines/relay_parts.py $adapters/engines/request.py \
+    $adapters/engines/outbox.py $adapters/engines/pool.py $adapters/engines/relay.py $adapters/engines/relay_parts.py \
+    $adapters/engines/request.py \
     $adapters/http/cycle.py $adapters/http/known_heads.py $adapters/http/protocol.py $adapters/http/refusing.py \
     $adapters/ledger/journal.py $adapters/ledger/ledger.py $adapters/ledger/slots.py \
     $adapters/telemetry/access_log.py $adapters/telemetry/key_metrics.py $adapters/telemetry/metrics.py \

@@ -16,6 +16,7 @@ pytest_plugins = (
     "tests.router_process",
     "tests.chart_fixtures",
     "tests.installation_fixtures",
+    "tests.killing",
     "tests.engine_cases",
     "tests.otel_collector",
     "tests.vllm_servers",

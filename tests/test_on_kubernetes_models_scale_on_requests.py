@@ -41,7 +41,7 @@ BUSY: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def served(module_installation: Installation) -> Installation:
+def served(killable: Cluster, module_installation: Installation) -> Installation:
     module_installation.apply(model("busy", **BUSY))
     module_installation.apply(api_key())
     module_installation.wait_ready("mdep/busy")
@@ -111,7 +111,7 @@ def test_the_metrics_api_answers(served: Installation) -> None:
     assert values["items"][0]["value"] == "0"
 
 
-def test_replicas_follow_the_requests(slipway: Cluster, served: Installation) -> None:
+def test_replicas_follow_the_requests(killable: Cluster, served: Installation) -> None:
     eventually(
         "the autoscaler has values", lambda: scaled_by(served), lambda it: it == "AutoscalingConfigured", within=50
     )
@@ -120,8 +120,8 @@ def test_replicas_follow_the_requests(slipway: Cluster, served: Installation) ->
         eventually("it asks for more", lambda: replicas(served)[0], lambda wanted: wanted > 1, within=110)
         # The autoscaler stays where it is while it has no values, and goes on with those of the operator's successor;
         # callers come back to the router's.
-        kill_pods(slipway, "operator")
-        kill_pods(slipway, "router")
+        kill_pods(killable, "operator")
+        kill_pods(killable, "router")
         eventually("three replicas serve", lambda: replicas(served), lambda seen: seen == (MOST, MOST), within=110)
         current = served.get("hpa", "busy")["status"]["currentMetrics"][0]["pods"]
         assert current["metric"]["name"] == METRIC
@@ -131,10 +131,10 @@ def test_replicas_follow_the_requests(slipway: Cluster, served: Installation) ->
     eventually("one replica serves", lambda: replicas(served), lambda seen: seen == (1, 1), within=110)
 
 
-def test_a_restart_of_the_operator_holds_up_no_namespace(slipway: Cluster, served: Installation) -> None:
+def test_a_restart_of_the_operator_holds_up_no_namespace(killable: Cluster, served: Installation) -> None:
     name = f"test-{uuid.uuid4().hex[:8]}"
     served.kubectl("create", "namespace", name)
-    kill_pods(slipway, "operator")
+    kill_pods(killable, "operator")
     # It answers once there is nothing left of the namespace.
     served.kubectl("delete", "namespace", name, "--timeout=90s", timeout=100)
     served.kubectl("rollout", "status", "deployment/slipway-operator", "-n", SYSTEM_NAMESPACE, "--timeout=60s")

@@ -36,7 +36,7 @@ def sleepy(name: str, *args: str, **scaling: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(module_installation: Installation) -> Installation:
+def served(killable: Cluster, module_installation: Installation) -> Installation:
     module_installation.apply(api_key())
     return module_installation
 
@@ -128,28 +128,28 @@ def test_demand_that_no_operator_saw_wakes_it_when_there_is_one(served: Installa
     assert outcomes(answers) == {"complete": 4}
 
 
-def test_a_wake_survives_the_death_of_the_operator(slipway: Cluster, served: Installation, callers: Callers) -> None:
+def test_a_wake_survives_the_death_of_the_operator(killable: Cluster, served: Installation, callers: Callers) -> None:
     served.apply(sleepy("robust"))
     asleep(served, "robust")
     with calling(callers, "robust", 4) as answers:
         eventually("it wakes", lambda: pods(served, "robust"), bool, within=30)
-        kill_pods(slipway, "operator")
+        kill_pods(killable, "operator")
     assert outcomes(answers) == {"complete": 4}
     # The operator dies again while it falls asleep.
     eventually(
         "it falls asleep", lambda: served.get("deployment", "robust")["spec"]["replicas"], lambda n: n == 0, within=60
     )
-    kill_pods(slipway, "operator")
+    kill_pods(killable, "operator")
     asleep(served, "robust")
     no_pods(served, "robust")
 
 
-def test_a_wake_survives_the_death_of_the_router(slipway: Cluster, served: Installation, callers: Callers) -> None:
+def test_a_wake_survives_the_death_of_the_router(killable: Cluster, served: Installation, callers: Callers) -> None:
     served.apply(sleepy("stubborn"))
     asleep(served, "stubborn")
     with calling(callers, "stubborn", 4):
         eventually("it wakes", lambda: pods(served, "stubborn"), bool, within=30)
-        kill_pods(slipway, "router")
+        kill_pods(killable, "router")
     served.kubectl("rollout", "status", "deployment/slipway-router", "-n", SYSTEM_NAMESPACE, "--timeout=60s")
     served.wait_routable(served.client(callers.key), "stubborn", within=30)
     assert outcomes(call(callers, "stubborn", 4)) == {"complete": 4}

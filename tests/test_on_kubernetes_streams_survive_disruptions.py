@@ -31,15 +31,15 @@ TEMPLATE_PODS = f"slipway.dev/model={MODEL}"
 
 
 @pytest.fixture(scope="module")
-def two_nodes(slipway: Cluster, cluster_paths: Paths) -> Iterator[Cluster]:
+def two_nodes(killable: Cluster, cluster_paths: Paths) -> Iterator[Cluster]:
     """The cluster with a second node and a second router; afterwards the others' tests see one of each again."""
-    slipway.provider.up(2)
-    nodes = [node["metadata"]["name"] for node in slipway.kubectl.get("nodes")["items"]]
-    slipway.kubectl("uncordon", nodes[1])
-    release.install(slipway.provider, cluster_paths, Progress(), [f"--set=router.replicas={ROUTERS}"])
-    yield slipway
-    slipway.kubectl("cordon", nodes[1])
-    release.install(slipway.provider, cluster_paths, Progress())
+    killable.provider.up(2)
+    nodes = [node["metadata"]["name"] for node in killable.kubectl.get("nodes")["items"]]
+    killable.kubectl("uncordon", nodes[1])
+    release.install(killable.provider, cluster_paths, Progress(), [f"--set=router.replicas={ROUTERS}"])
+    yield killable
+    killable.kubectl("cordon", nodes[1])
+    release.install(killable.provider, cluster_paths, Progress())
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ class Streams:
 
 
 @pytest.fixture(scope="module")
-def served(module_installation: Installation) -> Installation:
+def served(killable: Cluster, module_installation: Installation) -> Installation:
     module_installation.apply(model("steady", engine=DUMMY))
     module_installation.apply(api_key())
     module_installation.wait_ready("mdep/steady")
@@ -94,19 +94,19 @@ def leaving(installation: Installation) -> set[str]:
     return {pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"]}
 
 
-def test_the_operators_death_is_not_noticed(slipway: Cluster, served: Installation, streams: Streams) -> None:
+def test_the_operators_death_is_not_noticed(killable: Cluster, served: Installation, streams: Streams) -> None:
     with running(streams):
-        kill_pods(slipway, "operator")
+        kill_pods(killable, "operator")
         wait_rolled_out(served, "deployment/slipway-operator")
         wait_more(streams, 3)
     assert streams.broken == []
 
 
 def test_a_routers_death_breaks_its_own_connections_only(
-    slipway: Cluster, served: Installation, streams: Streams
+    killable: Cluster, served: Installation, streams: Streams
 ) -> None:
     with running(streams):
-        kill_pods(slipway, "router")
+        kill_pods(killable, "router")
         eventually("the stream notices", lambda: len(streams.broken), lambda seen: seen >= 1, within=20)
         wait_rolled_out(served, "deployment/slipway-router")
         wait_more(streams, 3)
@@ -115,12 +115,12 @@ def test_a_routers_death_breaks_its_own_connections_only(
     assert streams.broken[settled:] == []
 
 
-def test_a_drain_survives_the_routers_death(slipway: Cluster, served: Installation, streams: Streams) -> None:
+def test_a_drain_survives_the_routers_death(killable: Cluster, served: Installation, streams: Streams) -> None:
     with running(streams):
         old = pods(served)
         served.kubectl("delete", "pod", *old, "-n", served.namespace, "--wait=false")
         eventually("the old pod drains", lambda: leaving(served), lambda names: names == old, within=20)
-        kill_pods(slipway, "router")
+        kill_pods(killable, "router")
         eventually(
             "only the new pod is left", lambda: pods(served), lambda now: len(now) == 1 and not old & now, within=60
         )
