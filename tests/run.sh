@@ -5,19 +5,6 @@ cd "$(dirname "$0")/.."
 python=.venv/bin/python
 tiers=${TIERS:-unit,local,apiserver,cluster,engines}
 
-# Minutes when nothing is cached: done here, outside the time limit of a test, and side by side, since one computes while
-# another downloads.
-preparations=()
-prepare() {
-    $python -m "$@" &
-    preparations+=($!)
-}
-if [[ $tiers == *apiserver* || $tiers == *cluster* ]]; then prepare tests.cluster bin; fi
-if [[ $tiers == *cluster* ]]; then prepare tests.cluster images; fi
-if [[ $tiers == *engines* ]]; then prepare tests.engines_environment; fi
-if [[ $tiers == *local* ]]; then prepare tests.clients_environment; fi
-for preparation in "${preparations[@]}"; do wait "$preparation"; done
-
 # ONNX Runtime reports to its vendor unless told not to; the runtime itself tells it.
 export ORT_DISABLE_TELEMETRY=1
 
@@ -32,6 +19,24 @@ done
 pytest() { # ARGUMENT… TIER,… — with "=": alone, "local" would be taken for a folder to find tests in
     $python -m coverage run -m pytest --durations 25 --durations-min 5 "${@:1:$#-1}" --tiers="${*: -1}"
 }
+
+# Minutes when nothing is cached: done before the tests that need it, outside their time limits, and side by side, since one
+# computes while another downloads.
+prepare() { # TIER…
+    local tier preparation preparations=()
+    for tier in "$@"; do
+        case $tier in
+            local) $python -m tests.clients_environment & ;;
+            apiserver) $python -m tests.cluster bin & ;;
+            cluster) $python -m tests.cluster bin & preparations+=($!); $python -m tests.cluster images & ;;
+            engines) $python -m tests.engines_environment & ;;
+            *) continue ;;
+        esac
+        preparations+=($!)
+    done
+    for preparation in "${preparations[@]}"; do wait "$preparation"; done
+}
+
 comma() { (IFS=,; echo "$*"); }
 
 rm -f .coverage .coverage.*
@@ -40,12 +45,21 @@ status=0 beside="" output=""
 if ((${#second[@]})); then
     output=$(mktemp)
     set -m # a process group of its own, or it would not heed an interrupt
-    (set +m; trap 'exit 130' INT; renice --priority 10 --pid $BASHPID >/dev/null; pytest "$(comma "${second[@]}")") >"$output" 2>&1 &
+    (
+        set +m
+        trap 'exit 130' INT
+        prepare "${second[@]}"
+        renice --priority 10 --pid $BASHPID >/dev/null
+        pytest "$(comma "${second[@]}")"
+    ) >"$output" 2>&1 &
     set +m
     beside=$!
     trap 'kill -INT -- "-$beside"; wait "$beside"; cat "$output"; rm "$output"' EXIT
 fi
-if ((${#first[@]})); then (pytest "$@" "$(comma "${first[@]}")") || status=$?; fi
+if ((${#first[@]})); then
+    prepare "${first[@]}"
+    (pytest "$@" "$(comma "${first[@]}")") || status=$?
+fi
 if [[ -n $beside ]]; then
     wait "$beside" || status=$?
     trap - EXIT
