@@ -4,12 +4,12 @@ import asyncio
 
 
 class Wire(asyncio.Transport):
-    """Keeps what a protocol writes until someone takes it."""
+    """Keeps what a protocol writes until someone takes it, in a list of its own or one that it shares with others."""
 
-    def __init__(self, protocol: asyncio.Protocol) -> None:
+    def __init__(self, protocol: asyncio.Protocol, written: list[bytes] | None = None) -> None:
         super().__init__({"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8000)})
         self.protocol = protocol
-        self.written: list[bytes] = []
+        self.written: list[bytes] = [] if written is None else written
         self._closing = False
         self.write = self.written.append  # type: ignore[method-assign, assignment]
         protocol.connection_made(self)
