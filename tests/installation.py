@@ -98,6 +98,13 @@ class Installation:
         )
 
 
+def wait_rolled_out(kubectl: Kubectl, component: str) -> None:
+    """Wait until every pod of ``operator`` or ``router`` is ready and of the newest template."""
+    deployment = f"deployment/slipway-{component}"
+    # kubectl says more than that a program took too long, so it is given the time to.
+    kubectl("rollout", "status", deployment, "-n", SYSTEM_NAMESPACE, "--timeout=60s", timeout=70)
+
+
 def _owner(item: Mapping[str, Any]) -> str | None:
     references = item["metadata"].get("ownerReferences", [])
     return next((r["name"] for r in references if r["kind"] == "ModelDeployment"), None)

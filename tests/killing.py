@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from tests.cluster.fixtures import Cluster
-from tests.installation import SYSTEM_NAMESPACE
+from tests.installation import SYSTEM_NAMESPACE, wait_rolled_out
 
 _COMPONENTS: Final = ("operator", "router")
 
@@ -21,8 +21,7 @@ def killable(slipway: Cluster) -> Cluster:
         killed = [pod["metadata"]["name"] for pod in _pods(slipway, component) if _restarts(pod)]
         if killed:
             slipway.kubectl("delete", "pod", *killed, "-n", SYSTEM_NAMESPACE, "--timeout=90s", timeout=100)
-            deployment = f"deployment/slipway-{component}"
-            slipway.kubectl("rollout", "status", deployment, "-n", SYSTEM_NAMESPACE, "--timeout=60s", timeout=70)
+            wait_rolled_out(slipway.kubectl, component)
     return slipway
 
 

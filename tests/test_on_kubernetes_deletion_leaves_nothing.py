@@ -3,7 +3,7 @@
 import pytest
 
 from tests.eventually import eventually
-from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model, wait_rolled_out
 
 pytestmark = pytest.mark.cluster
 
@@ -36,4 +36,4 @@ def test_everything_goes_even_without_the_operator(installation: Installation) -
         assert (left, secret) == ([], False)
     finally:
         installation.kubectl("scale", *OPERATOR, "--replicas=1")
-        installation.kubectl("rollout", "status", *OPERATOR, "--timeout=60s")
+        wait_rolled_out(installation.kubectl, "operator")

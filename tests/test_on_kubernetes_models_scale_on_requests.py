@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.fixtures import Cluster
 from tests.eventually import eventually
-from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.installation import Installation, api_key, model, wait_rolled_out
 from tests.killing import kill_pods
 
 pytestmark = pytest.mark.cluster
@@ -137,5 +137,5 @@ def test_a_restart_of_the_operator_holds_up_no_namespace(killable: Cluster, serv
     kill_pods(killable, "operator")
     # It answers once there is nothing left of the namespace.
     served.kubectl("delete", "namespace", name, "--timeout=90s", timeout=100)
-    served.kubectl("rollout", "status", "deployment/slipway-operator", "-n", SYSTEM_NAMESPACE, "--timeout=60s")
+    wait_rolled_out(served.kubectl, "operator")
     wait_available(served)

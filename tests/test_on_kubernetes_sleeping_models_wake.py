@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.fixtures import Cluster
 from tests.eventually import eventually
-from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model, wait_rolled_out
 from tests.killing import kill_pods
 from tests.waking_callers import Answer, Callers, outcomes
 
@@ -83,9 +83,8 @@ def calling(callers: Callers, name: str, count: int, tokens: int = 5) -> Iterato
 
 
 def scale(installation: Installation, component: str, replicas: int) -> None:
-    name = f"deployment/slipway-{component}"
-    installation.kubectl("scale", name, f"--replicas={replicas}", "-n", SYSTEM_NAMESPACE)
-    installation.kubectl("rollout", "status", name, "-n", SYSTEM_NAMESPACE, "--timeout=60s", timeout=70)
+    installation.kubectl("scale", f"deployment/slipway-{component}", f"--replicas={replicas}", "-n", SYSTEM_NAMESPACE)
+    wait_rolled_out(installation.kubectl, component)
 
 
 def test_many_callers_wake_one_pod_and_all_are_answered(served: Installation, callers: Callers) -> None:
@@ -150,7 +149,7 @@ def test_a_wake_survives_the_death_of_the_router(killable: Cluster, served: Inst
     with calling(callers, "stubborn", 4):
         eventually("it wakes", lambda: pods(served, "stubborn"), bool, within=30)
         kill_pods(killable, "router")
-    served.kubectl("rollout", "status", "deployment/slipway-router", "-n", SYSTEM_NAMESPACE, "--timeout=60s")
+    wait_rolled_out(served.kubectl, "router")
     served.wait_routable(served.client(callers.key), "stubborn", within=30)
     assert outcomes(call(callers, "stubborn", 4)) == {"complete": 4}
     # Nobody repeats the word of the router that is gone.

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster.fixtures import Cluster
 from tests.eventually import eventually
-from tests.installation import SYSTEM_NAMESPACE, Installation, api_key, model
+from tests.installation import Installation, api_key, model, wait_rolled_out
 from tests.killing import kill_pods
 
 pytestmark = pytest.mark.cluster
@@ -79,10 +79,6 @@ def wait_more(streams: Streams, count: int) -> None:
     eventually("streams complete", lambda: streams.complete, lambda seen: seen >= before + count, within=40)
 
 
-def wait_rolled_out(installation: Installation, deployment: str) -> None:
-    installation.kubectl("rollout", "status", deployment, "-n", SYSTEM_NAMESPACE, "--timeout=60s", timeout=70)
-
-
 def pods(installation: Installation) -> set[str]:
     """Names of the model's pods, the leaving ones too."""
     return {pod["metadata"]["name"] for pod in installation.get("pods", "-l", "slipway.dev/model=steady")["items"]}
@@ -97,7 +93,7 @@ def leaving(installation: Installation) -> set[str]:
 def test_the_operators_death_is_not_noticed(killable: Cluster, served: Installation, streams: Streams) -> None:
     with running(streams):
         kill_pods(killable, "operator")
-        wait_rolled_out(served, "deployment/slipway-operator")
+        wait_rolled_out(served.kubectl, "operator")
         wait_more(streams, 3)
     assert streams.broken == []
 
@@ -108,7 +104,7 @@ def test_a_routers_death_breaks_its_own_connections_only(
     with running(streams):
         kill_pods(killable, "router")
         eventually("the stream notices", lambda: len(streams.broken), lambda seen: seen >= 1, within=20)
-        wait_rolled_out(served, "deployment/slipway-router")
+        wait_rolled_out(served.kubectl, "router")
         wait_more(streams, 3)
         settled = len(streams.broken)
         wait_more(streams, 2)
@@ -124,7 +120,7 @@ def test_a_drain_survives_the_routers_death(killable: Cluster, served: Installat
         eventually(
             "only the new pod is left", lambda: pods(served), lambda now: len(now) == 1 and not old & now, within=60
         )
-        wait_rolled_out(served, "deployment/slipway-router")
+        wait_rolled_out(served.kubectl, "router")
         wait_more(streams, 3)
         settled = len(streams.broken)
         wait_more(streams, 2)
